@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A queue of pointers between one producer's and one consumer's thread, bounded by the bytes that
+ * its items stand for. An item larger than the bound is taken when the queue is empty.
+ */
+#ifndef FL_QUEUE_H
+#define FL_QUEUE_H
+
+#include <fastlane/change.h>
+
+struct fl_queue;
+
+struct fl_queue *fl_queue_create(size_t limit_bytes);
+/* Only once neither side uses it. `release` (may be NULL) is called for each item left. */
+void fl_queue_destroy(struct fl_queue *queue, void (*release)(void *item));
+
+/* Producer: 1 taken; 0 still full after `wait_ms` (-1: wait for ever); FL_ESTOPPED if the queue was
+ * closed by either side; FL_ENOMEM. */
+int fl_queue_push(struct fl_queue *queue, void *item, size_t bytes, int wait_ms);
+
+/* Consumer: 1 and an item; 0 if there is none after `wait_ms` (-1: for ever); FL_ESTOPPED if the
+ * queue is empty and closed, or was woken. */
+int fl_queue_pop(struct fl_queue *queue, int wait_ms, void **ret_item);
+
+/* Any thread. No more items are taken; those in it can still be popped. */
+void fl_queue_close(struct fl_queue *queue);
+/* Any thread. Closes it and makes pop return FL_ESTOPPED at once, items or not. */
+void fl_queue_abort(struct fl_queue *queue);
+
+size_t fl_queue_bytes(struct fl_queue *queue);
+
+#endif

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Where a reader of the binlog stands: always at a transaction's end. One owner, one thread.
+ */
+#ifndef FL_POSITION_H
+#define FL_POSITION_H
+
+#include "binlog/gtid.h"
+
+enum { FL_FILE_NAME_SIZE = 256 };
+
+struct fl_position {
+	char file[FL_FILE_NAME_SIZE]; /* "" if not known */
+	uint64_t offset;	      /* in the file; tracked in 64 bits */
+	struct fl_gtid_set *gtids;    /* everything up to here; NULL: GTIDs are off or not known */
+};
+
+/* Frees what it holds and leaves it empty. */
+void fl_position_finish(struct fl_position *position);
+
+/* `to` is finished first. 0 or FL_ENOMEM. */
+int fl_position_copy(const struct fl_position *from, struct fl_position *to);
+
+bool fl_position_is_set(const struct fl_position *position);
+
+/* The form that is kept in caches and state files: "1 pos=4711 gtid=SET file=NAME", gtid=- if there
+ * are none. Printable, one line; the file's name comes last, as it may hold blanks. */
+void fl_position_format(const struct fl_position *position, struct fl_buf *out);
+int fl_position_parse(struct fl_bytes text, struct fl_position *ret, struct fl_err *err);
+
+/* Orders two places in one server's binlog, by the number at the end of the file's name, then the
+ * offset: < 0, 0, > 0. */
+int fl_binlog_compare(const char *file_a, uint64_t offset_a, const char *file_b, uint64_t offset_b);
+
+#endif

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Reading a row image: values, and JSON straight from the bytes. For rows that fl_rows_next() has
+ * checked. Any thread. These are the functions that struct fl_host lends to sinks; their contract
+ * is in <fastlane/sink.h>.
+ *
+ * How values are shown, in JSON and in keys alike:
+ *   integers, BIT, YEAR      number, all digits               DECIMAL   "12.30", a string: exact
+ * for every reader FLOAT, DOUBLE            number, the shortest that reads back as the same value
+ *   DATE TIME DATETIME       "2024-02-29", "-838:59:59.000001", "2024-02-29 01:02:03.5" with as
+ * many digits of the fraction as declared; zero dates as stored TIMESTAMP                as
+ * DATETIME, in UTC; 0 is "0000-00-00 00:00:00" CHAR, VARCHAR, TEXT      string ENUM      its label;
+ * index 0 is "" SET                      "a,c"                            NULL      null BINARY,
+ * VARBINARY, BLOB, GEOMETRY, VECTOR   base64; BINARY(n) padded with zero bytes to n JSON (MySQL)
+ * the document itself, as text written the way MySQL writes it
+ */
+#ifndef FL_ROW_H
+#define FL_ROW_H
+
+#include "binlog/table.h"
+
+int fl_row_value(const struct fl_row *row, unsigned column, struct fl_buf *scratch,
+	struct fl_value *ret, struct fl_err *err);
+int fl_row_json(const struct fl_row *row, struct fl_buf *out, struct fl_err *err);
+int fl_row_key_json(const struct fl_row *row, struct fl_buf *out, struct fl_err *err);
+int fl_row_old_json(const struct fl_row *before, const struct fl_row *after, struct fl_buf *out,
+	struct fl_err *err);
+void fl_json_text(struct fl_bytes text, struct fl_buf *out);
+
+/* Whether every column of the table is in the image. */
+bool fl_row_is_whole(const struct fl_row *row);
+
+/* Appends one column as plain text, for keys: no quotes; binary as lower-case hexadecimal; a JSON
+ * column as its text. 1; 0 with nothing appended if it is NULL or absent; FL_E... if it can't be
+ * decoded. */
+int fl_row_text(const struct fl_row *row, unsigned column, struct fl_buf *out, struct fl_err *err);
+
+/* MySQL's binary JSON (json_binary.h) as text, as MySQL writes it: ", " and ": " between the parts.
+ * Every offset and length is checked, depth is limited to 100 as in the server, output to `limit`
+ * bytes (shared sub-documents can't blow it up). 0 or FL_ECORRUPT. */
+int fl_json_decode(struct fl_bytes binary, size_t limit, struct fl_buf *out, struct fl_err *err);
+
+#endif

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Table definitions: what a TABLE_MAP event says of a table, completed from information_schema
+ * where it says too little. A definition is built by one thread, then immutable and counted: any
+ * thread may read it and take or drop references.
+ */
+#ifndef FL_TABLE_H
+#define FL_TABLE_H
+
+#include <stdatomic.h>
+
+#include "binlog/event.h"
+
+/* How the bytes of a text column become UTF-8. */
+enum fl_charset {
+	FL_CHARSET_UNKNOWN, /* not known which it is */
+	FL_CHARSET_BINARY,
+	FL_CHARSET_ASCII,
+	FL_CHARSET_LATIN1, /* MySQL's: cp1252, its five holes being C1 controls */
+	FL_CHARSET_UTF8,   /* utf8mb3 and utf8mb4 */
+	FL_CHARSET_OTHER,  /* known by name, but not decoded yet */
+};
+
+/* The server's collations: collation id -> character set. Filled by the source at connect time,
+ * then read-only. */
+struct fl_collations {
+	unsigned count;
+	struct fl_collation {
+		uint8_t charset; /* enum fl_charset */
+		char name[32];	 /* the character set's */
+	} * by_id;		 /* `count` of them; name "" where the id is not in use */
+};
+
+/* "utf8mb4" -> FL_CHARSET_UTF8; a name that is not decoded -> FL_CHARSET_OTHER. */
+enum fl_charset fl_charset_from_name(struct fl_bytes name);
+
+/* How a column's value is laid out and shown. The wire's type MYSQL_TYPE_STRING is resolved to
+ * CHAR, ENUM or SET. */
+struct fl_column_def {
+	uint8_t type;	      /* MYSQL_TYPE_..., resolved */
+	uint8_t length_bytes; /* of the length in front of the value; 0: fixed size */
+	uint16_t meta;	      /* as in the event, ENUM, SET and STRING resolved */
+	uint32_t fixed_size; /* bytes, where length_bytes is 0; CHAR and BINARY: the declared length
+				in bytes */
+	bool is_unsigned;
+	bool nullable;
+	uint8_t charset; /* enum fl_charset, of text, ENUM and SET columns */
+	char charset_name[32];
+	uint32_t label_count;	       /* ENUM and SET */
+	const struct fl_bytes *labels; /* UTF-8 */
+	struct fl_bytes json_name;     /* `"name":`, escaped */
+	const char *not_decoded; /* NULL, or why this column's values can't be decoded: a type or a
+				  * character set by name */
+};
+
+/* Where the column names come from. */
+enum fl_names { FL_NAMES_NONE, FL_NAMES_METADATA, FL_NAMES_SCHEMA };
+
+struct fl_table_def {
+	struct fl_table
+		table; /* what plugins see; a struct fl_table * of a row is always one of these */
+	atomic_uint references;
+	uint64_t id;	     /* the server's table id */
+	struct fl_bytes raw; /* the TABLE_MAP event's body, to tell whether another is the same */
+	struct fl_column_def *defs;
+	enum fl_names names;
+	bool complete; /* names, signedness, charsets, labels: all that is needed to show a row */
+	bool wanted;   /* set by who looked whether anybody asks for the table */
+	const char *doubt; /* NULL, or why no row of it can be shown: set with fl_table_doubt() */
+	void *memory;	   /* the arena's; private */
+};
+
+/* The table id of a TABLE_MAP event, to find a definition at hand. */
+int fl_table_map_id(const struct fl_event *event, const struct fl_format *format, uint64_t *ret,
+	struct fl_err *err);
+
+/* Decodes a TABLE_MAP event, optional metadata included. A column of an unknown type makes the
+ * whole table undecodable (its extent is not known): FL_EUNSUPPORTED, and so says the reason.
+ * `collations` may be NULL: then charsets are unknown. References: 1. */
+int fl_table_decode(const struct fl_event *event, const struct fl_format *format,
+	const struct fl_collations *collations, struct fl_table_def **ret, struct fl_err *err);
+
+/* A column as information_schema.columns tells it; texts as the server sends them, in UTF-8. */
+struct fl_schema_column {
+	struct fl_bytes name;
+	struct fl_bytes data_type;   /* "int", "varchar" ... lower case */
+	struct fl_bytes column_type; /* "int(10) unsigned", "enum('a','b')" */
+	struct fl_bytes charset;     /* character_set_name; empty for none */
+	int64_t octet_length;	     /* character_octet_length; -1 for NULL */
+	int64_t precision, scale;    /* numeric_precision, numeric_scale; -1 for NULL */
+	int64_t fraction;	     /* datetime_precision; -1 for NULL */
+	bool nullable;
+	unsigned key_ordinal; /* 1-based place in the primary key; 0: not part of it */
+};
+
+/* Completes a definition that lacks names, signedness, charsets, labels or the key. The schema is
+ * that of today, the rows may be of yesterday: unless count, types, lengths, precision and
+ * nullability fit the event column by column, nothing is taken over and FL_ECORRUPT tells which
+ * column differs and how. Where the event itself has names or signedness, those must agree too.
+ * Before the definition is shared. */
+int fl_table_complete(struct fl_table_def *def, const struct fl_schema_column *columns,
+	unsigned count, struct fl_err *err);
+
+/* Marks all of its rows as not to be shown, for a reason of one line. Before it is shared. */
+void fl_table_doubt(struct fl_table_def *def, const char *reason);
+
+struct fl_table_def *fl_table_ref(struct fl_table_def *def);
+void fl_table_unref(struct fl_table_def *def); /* takes NULL */
+
+#endif

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The configuration: one INI file, read by inih, checked whole. Main thread; read-only afterwards.
+ */
+#ifndef FL_CONFIG_H
+#define FL_CONFIG_H
+
+#include "map/map.h"
+#include "sink/plugin.h"
+#include "source/session.h"
+
+/* One [sink:NAME]. */
+struct fl_sink_config {
+	const char *name;
+	const struct fl_sink_plugin *plugin;
+	struct fl_options *options;
+};
+
+struct fl_config {
+	const char *state_dir;
+	const char *plugin_path;    /* further directories, or NULL */
+	uint64_t queue_bytes;	    /* of each sink's queue */
+	uint64_t transaction_bytes; /* beyond it a transaction is passed on in parts */
+	enum fl_level log_level;
+	enum fl_on_doubt on_doubt;
+	struct fl_source_config source;
+	size_t sink_count;
+	struct fl_sink_config *sinks;
+	struct fl_map *map;
+	size_t rule_count;
+	void *memory; /* private */
+};
+
+/* Reads and checks the file. Every problem, not only the first, is told to `report`, as one line
+ * that starts with "FILE:LINE: " and says what is allowed; `fatal` false for warnings. Plugins that
+ * sinks name are loaded. Returns the number of fatal problems, `ret` being set if it is 0; or
+ * FL_ENOMEM. */
+int fl_config_load(const char *path, void (*report)(void *ctx, bool fatal, const char *line),
+	void *ctx, struct fl_config **ret);
+void fl_config_destroy(struct fl_config *config);
+
+#endif

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * From changes to cache operations, by the [map:...] sections of the configuration.
+ *
+ * A struct fl_map is built at start and then read-only (any thread). A struct fl_mapper is one
+ * sink's use of it, and belongs to that sink's thread.
+ */
+#ifndef FL_MAP_H
+#define FL_MAP_H
+
+#include <fastlane/sink.h>
+
+/* What to do with a change that can't be applied with certainty. */
+enum fl_on_doubt { FL_ON_DOUBT_DELETE, FL_ON_DOUBT_HALT };
+
+/* One [map:NAME] section, as text. Templates: {column}, {db}, {table}; {{ and }} are literal
+ * braces. */
+struct fl_map_rule {
+	const char *name;
+	const char *table; /* db.table, * and ? as wildcards */
+	const char *key;   /* template */
+	const char
+		*invalidate; /* templates of further keys to delete, separated by blanks; or NULL */
+	bool value_json;     /* false: value = none: only delete */
+	uint32_t ttl;	     /* seconds; 0: none */
+	const char *sinks;   /* names separated by commas; NULL: all that take operations */
+};
+
+struct fl_map;
+
+/* Compiles the rules. Errors name the rule's part ("key: no closing brace"). `fold_case`: the
+ * source compares table names without case (lower_case_table_names is not 0); it can be set later
+ * with fl_map_fold_case(), before any thread uses the map. */
+struct fl_map *fl_map_create(void);
+void fl_map_destroy(struct fl_map *map);
+int fl_map_add(struct fl_map *map, const struct fl_map_rule *rule, struct fl_err *err);
+void fl_map_fold_case(struct fl_map *map, bool fold);
+
+/* Checks one template alone, for messages with file:line. */
+int fl_template_check(const char *text, struct fl_err *err);
+int fl_table_pattern_check(const char *text, struct fl_err *err);
+
+/* Whether any rule mentions the table, for any sink. */
+bool fl_map_wants(const struct fl_map *map, struct fl_bytes db, struct fl_bytes table);
+
+struct fl_mapper;
+
+/* `on_doubt`: for changes and rows that can't be decoded or keyed. NULL when memory runs out. */
+struct fl_mapper *fl_mapper_create(
+	const struct fl_map *map, const char *sink, enum fl_on_doubt on_doubt);
+void fl_mapper_destroy(struct fl_mapper *mapper);
+
+/* Begins a batch: earlier operations are forgotten, their memory is kept for the next. */
+void fl_mapper_reset(struct fl_mapper *mapper);
+
+/* Appends the operations of one transaction, the batch's `index`-th. 0; FL_ENOMEM; or
+ * FL_EUNSUPPORTED under FL_ON_DOUBT_HALT: the text says which change of which table and why. On
+ * failure the operations of this transaction are not in the batch. */
+int fl_mapper_add(struct fl_mapper *mapper, const struct fl_transaction *transaction,
+	uint32_t index, struct fl_err *err);
+
+/* The operations so far, until the next reset or add. */
+const struct fl_operation *fl_mapper_operations(const struct fl_mapper *mapper, size_t *ret_count);
+/* Bytes of keys and values so far, to bound a batch. */
+size_t fl_mapper_bytes(const struct fl_mapper *mapper);
+/* Takes what there is to tell of doubts since the last call ("shop.users: ALTER TABLE: cleared
+ * user:*"), or NULL: one line, to be logged by the caller. Valid until the next call. */
+const char *fl_mapper_notice(struct fl_mapper *mapper);
+
+#endif

@@ -140,6 +140,9 @@ struct fl_host {
 	/* Appends text (UTF-8; other bytes are replaced by U+FFFD) as a JSON string, with its
 	 * quotes. */
 	void (*json_text)(struct fl_bytes text, struct fl_buf *out);
+	/* `on_doubt = halt`: a stream sink returns FAILED at a change that can't be decoded.
+	 * Otherwise it passes the change on as one in doubt, without its values. */
+	bool halt_on_doubt;
 };
 
 enum {

@@ -1,1 +1,456 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "config.h"
+
+#include <sys/stat.h>
+
+#include "config_file.h"
+#include "config_guess.h"
+
+enum { SECTION_NAME_LIMIT = 32 };
+
+static const char sections_forms[] = "[fastlane], [source], [sink:NAME] and [map:NAME]";
+
+/* What the configuration's texts live in. */
+struct memory {
+	struct fl_arena arena;
+	struct fl_options *fastlane, *source;
+};
+
+struct loader {
+	struct fl_config *config;
+	struct memory *memory;
+	struct fl_problems problems;
+	struct fl_section *sections;
+};
+
+#define PROBLEM(loader, line, ...) fl_problem(&(loader)->problems, true, line, __VA_ARGS__)
+#define WARNING(loader, line, ...) fl_problem(&(loader)->problems, false, line, __VA_ARGS__)
+
+static void out_of_memory(struct loader *l)
+{
+	l->problems.no_memory = true;
+}
+
+static const struct fl_setting *find_setting(const struct fl_section *section, const char *key)
+{
+	for (const struct fl_setting *s = section->settings; s != NULL; s = s->next)
+		if (strcmp(s->key, key) == 0)
+			return s;
+	return NULL;
+}
+
+static void unknown_key(struct loader *l, const struct fl_section *section,
+	const struct fl_setting *setting, const struct fl_option *options)
+{
+	struct fl_guess guess = { .word = setting->key };
+	if (strcmp(section->kind, "sink") == 0)
+		fl_guess_from(&guess, "plugin");
+	for (const struct fl_option *o = options; o != NULL && o->name != NULL; o++)
+		fl_guess_from(&guess, o->name);
+	PROBLEM(l, setting->line, "[%s] %s: unknown key; %s", section->text, setting->key,
+		fl_guess_text(&guess, &l->problems));
+}
+
+/* A secret that others can read is one no longer. */
+static void check_mode(
+	struct loader *l, const struct fl_section *section, const struct fl_setting *setting)
+{
+	struct stat status;
+	if (stat(setting->value, &status) == 0 && (status.st_mode & S_IROTH) != 0)
+		WARNING(l, setting->line, "[%s] %s: %s can be read by everybody: chmod o-r it",
+			section->text, setting->key, setting->value);
+}
+
+static void set_one(struct loader *l, const struct fl_section *section,
+	const struct fl_setting *setting, const struct fl_option *declared,
+	struct fl_options *options)
+{
+	const struct fl_option *option = fl_option_find(declared, setting->key);
+	const struct fl_setting *earlier = find_setting(section, setting->key);
+	struct fl_err err;
+	if (earlier != setting) {
+		PROBLEM(l, setting->line, "[%s] %s is set already, in line %u", section->text,
+			setting->key, earlier->line);
+	} else if (option == NULL) {
+		unknown_key(l, section, setting, declared);
+	} else if (option->type == FL_OPTION_SECRET && setting->cut) {
+		PROBLEM(l, setting->line,
+			"[%s] %s: a semicolon behind a blank begins a comment: if it is part of "
+			"the "
+			"value, keep that in a file (%s_file)",
+			section->text, setting->key, setting->key);
+	} else if (option->required && *setting->value == '\0') {
+		PROBLEM(l, setting->line, "[%s] %s has no value", section->text, setting->key);
+	} else {
+		int code = fl_options_set(options, setting->key, setting->value, &err);
+		if (code == FL_ENOMEM)
+			out_of_memory(l);
+		else if (code < 0)
+			PROBLEM(l, setting->line, "[%s] %s", section->text, err.text);
+		if (code == 0 && option->type == FL_OPTION_FILE)
+			check_mode(l, section, setting);
+	}
+}
+
+/* Checks and sets all settings of a section but `plugin`, and tells those that are missing. */
+static void set_all(struct loader *l, const struct fl_section *section,
+	const struct fl_option *declared, struct fl_options *options)
+{
+	if (options == NULL) {
+		out_of_memory(l);
+		return;
+	}
+	for (const struct fl_setting *s = section->settings; s != NULL; s = s->next)
+		if (strcmp(section->kind, "sink") != 0 || strcmp(s->key, "plugin") != 0 ||
+			find_setting(section, "plugin") != s)
+			set_one(l, section, s, declared, options);
+	for (const struct fl_option *o = declared; o != NULL && o->name != NULL; o++)
+		if (o->required && find_setting(section, o->name) == NULL)
+			PROBLEM(l, section->line, "[%s] %s is missing: %s", section->text, o->name,
+				o->help);
+}
+
+static const struct fl_section *find_section(const struct loader *l, const char *text)
+{
+	for (const struct fl_section *s = l->sections; s != NULL; s = s->next)
+		if (strcmp(s->text, text) == 0)
+			return s;
+	return NULL;
+}
+
+static bool is_name(const char *name)
+{
+	size_t size = strlen(name);
+	return size > 0 && size <= SECTION_NAME_LIMIT &&
+	       strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") ==
+		       size;
+}
+
+/* Sections that can't be are told and taken out of the list. */
+static void check_sections(struct loader *l)
+{
+	for (struct fl_section **place = &l->sections; *place != NULL;) {
+		const struct fl_section *s = *place;
+		bool named = strcmp(s->kind, "sink") == 0 || strcmp(s->kind, "map") == 0;
+		bool known =
+			named || strcmp(s->text, "fastlane") == 0 || strcmp(s->text, "source") == 0;
+		const struct fl_section *first = find_section(l, s->text);
+		if (!known) {
+			static const char *const kinds[] = { "fastlane", "source", "sink", "map" };
+			struct fl_guess guess = { .word = s->kind };
+			for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
+				fl_guess_from(&guess, kinds[i]);
+			PROBLEM(l, s->line, "[%s]: unknown section; %s, as %s", s->text,
+				fl_guess_text(&guess, &l->problems), sections_forms);
+		} else if (named && (s->name == NULL || !is_name(s->name))) {
+			PROBLEM(l, s->line,
+				"[%s] must be [%s:NAME]; a name has 1 to %d of A-Z, a-z, 0-9, _ "
+				"and -",
+				s->text, s->kind, SECTION_NAME_LIMIT);
+		} else if (first != s) {
+			PROBLEM(l, s->line, "[%s] is there already, in line %u", s->text,
+				first->line);
+		} else {
+			place = &(*place)->next;
+			continue;
+		}
+		*place = s->next;
+	}
+}
+
+static void load_fastlane(struct loader *l)
+{
+	static const char *const levels[] = { "error", "warn", "info", "debug" };
+	const struct fl_option *keys = fl_config_keys("fastlane");
+	const struct fl_section *section = find_section(l, "fastlane");
+	struct fl_options *options = fl_options_create_for("fastlane", keys);
+	l->memory->fastlane = options;
+	if (section != NULL)
+		set_all(l, section, keys, options);
+	if (options == NULL) {
+		out_of_memory(l);
+		return;
+	}
+	const struct fl_settings *s = fl_options_settings(options);
+	struct fl_config *c = l->config;
+	c->state_dir = s->text(s->ctx, "state_dir");
+	c->plugin_path = s->text(s->ctx, "plugin_path");
+	fl_config_size(s->text(s->ctx, "queue_bytes"), &c->queue_bytes, NULL);
+	fl_config_size(s->text(s->ctx, "transaction_bytes"), &c->transaction_bytes, NULL);
+	for (enum fl_level level = FL_LEVEL_ERROR; level <= FL_LEVEL_DEBUG; level++)
+		if (strcmp(s->text(s->ctx, "log_level"), levels[level]) == 0)
+			c->log_level = level;
+}
+
+static void load_source(struct loader *l)
+{
+	const struct fl_option *keys = fl_config_keys("source");
+	const struct fl_section *section = find_section(l, "source");
+	if (section == NULL) {
+		PROBLEM(l, 1, "there is no [source] section: user and server_id are required");
+		return;
+	}
+	struct fl_options *options = fl_options_create_for("source", keys);
+	l->memory->source = options;
+	set_all(l, section, keys, options);
+	if (options == NULL)
+		return;
+
+	const struct fl_setting *host = find_setting(section, "host");
+	const struct fl_setting *socket = find_setting(section, "socket");
+	const struct fl_setting *password = find_setting(section, "password");
+	const struct fl_setting *file = find_setting(section, "password_file");
+	const struct fl_setting *tls_ca = find_setting(section, "tls_ca");
+	if (host != NULL && socket != NULL)
+		PROBLEM(l, socket->line,
+			"[source] socket: host is set as well, in line %u; only one of them is "
+			"allowed",
+			host->line);
+	if (password != NULL && file != NULL)
+		PROBLEM(l, file->line,
+			"[source] password_file: password is set as well, in line %u; only one of "
+			"them is allowed",
+			password->line);
+	const struct fl_settings *s = fl_options_settings(options);
+	bool tls = s->integer(s->ctx, "tls") != 0;
+	if (tls_ca != NULL && !tls)
+		WARNING(l, tls_ca->line, "[source] tls_ca has no effect without tls = yes");
+
+	const char *secret = s->text(s->ctx, "password");
+	if (secret == NULL)
+		secret = s->text(s->ctx, "password_file");
+	l->config->source = (struct fl_source_config){
+		.host = s->text(s->ctx, "host"),
+		.port = (unsigned)s->integer(s->ctx, "port"),
+		.socket = s->text(s->ctx, "socket"),
+		.user = s->text(s->ctx, "user"),
+		.password = secret != NULL ? secret : "",
+		.server_id = (uint32_t)s->integer(s->ctx, "server_id"),
+		.start = s->text(s->ctx, "start"),
+		.heartbeat = (unsigned)s->integer(s->ctx, "heartbeat"),
+		.connect_timeout = (unsigned)s->integer(s->ctx, "connect_timeout"),
+		.tls = tls,
+		.tls_ca = s->text(s->ctx, "tls_ca"),
+	};
+	l->config->on_doubt = strcmp(s->text(s->ctx, "on_doubt"), "halt") == 0 ? FL_ON_DOUBT_HALT
+									       : FL_ON_DOUBT_DELETE;
+}
+
+static void collect_plugin(void *ctx, const char *name, const char *file,
+	const struct fl_sink_plugin *plugin, const struct fl_err *err)
+{
+	(void)name;
+	(void)file;
+	(void)err;
+	if (plugin != NULL)
+		fl_guess_from(ctx, plugin->name);
+}
+
+static void load_sink(struct loader *l, const struct fl_section *section)
+{
+	const struct fl_setting *setting = find_setting(section, "plugin");
+	const struct fl_sink_plugin *plugin = NULL;
+	struct fl_err err;
+	int code = 0;
+	if (setting != NULL)
+		code = fl_plugin_load(setting->value, &plugin, &err);
+	if (code == FL_ENOMEM)
+		out_of_memory(l);
+	if (plugin == NULL) {
+		struct fl_guess guess = { .word = setting != NULL ? setting->value : "" };
+		fl_plugins_each(collect_plugin, &guess);
+		PROBLEM(l, setting != NULL ? setting->line : section->line, "[%s] %s; %s",
+			section->text, setting != NULL ? err.text : "plugin is missing",
+			fl_guess_text(&guess, &l->problems));
+		return;
+	}
+	struct fl_sink_config *sink = &l->config->sinks[l->config->sink_count];
+	sink->name = section->name;
+	sink->plugin = plugin;
+	sink->options = fl_options_create(section->name, plugin);
+	l->config->sink_count += sink->options != NULL;
+	set_all(l, section, plugin->options, sink->options);
+	if (plugin->position == NULL && l->config->state_dir == NULL) {
+		const struct fl_section *fastlane = find_section(l, "fastlane");
+		if (fastlane == NULL || find_setting(fastlane, "state_dir") == NULL)
+			PROBLEM(l, section->line,
+				"[%s] keeps no position of its own: [fastlane] needs a state_dir",
+				section->text);
+	}
+}
+
+static void load_sinks(struct loader *l)
+{
+	size_t most = 0;
+	struct fl_err err;
+	for (const struct fl_section *s = l->sections; s != NULL; s = s->next)
+		most += strcmp(s->kind, "sink") == 0;
+	if (most == 0)
+		PROBLEM(l, 1, "there is no [sink:NAME] section: at least one is required");
+	l->config->sinks = calloc(most + 1, sizeof(*l->config->sinks));
+	if (l->config->sinks == NULL ||
+		fl_plugins_init(l->config->plugin_path, &err) == FL_ENOMEM) {
+		out_of_memory(l);
+		return;
+	}
+	for (const struct fl_section *s = l->sections; s != NULL; s = s->next)
+		if (strcmp(s->kind, "sink") == 0)
+			load_sink(l, s);
+}
+
+static const struct fl_sink_config *find_sink(const struct loader *l, const char *name)
+{
+	for (size_t i = 0; i < l->config->sink_count; i++)
+		if (strcmp(l->config->sinks[i].name, name) == 0)
+			return &l->config->sinks[i];
+	return NULL;
+}
+
+/* The names in a map's `sinks`. */
+static void check_sink_names(
+	struct loader *l, const struct fl_section *section, const struct fl_setting *setting)
+{
+	size_t names = 0;
+	for (const char *at = setting->value; *(at += strspn(at, ", \t")) != '\0'; names++) {
+		char name[256], text[300]; /* a line of the file has less */
+		size_t size = strcspn(at, ", \t");
+		snprintf(name, sizeof(name), "%.*s", (int)size, at);
+		snprintf(text, sizeof(text), "sink:%s", name);
+		at += size;
+		const struct fl_sink_config *sink = find_sink(l, name);
+		if (sink != NULL && sink->plugin->takes != FL_TAKES_OPERATIONS) {
+			PROBLEM(l, setting->line,
+				"[%s] sinks: %s takes changes of all tables, not keys and values",
+				section->text, name);
+		} else if (sink == NULL && find_section(l, text) == NULL) {
+			struct fl_guess guess = { .word = name };
+			for (size_t i = 0; i < l->config->sink_count; i++)
+				if (l->config->sinks[i].plugin->takes == FL_TAKES_OPERATIONS)
+					fl_guess_from(&guess, l->config->sinks[i].name);
+			PROBLEM(l, setting->line, "[%s] sinks: there is no [%s]; %s", section->text,
+				text, fl_guess_text(&guess, &l->problems));
+		}
+	}
+	if (names == 0)
+		PROBLEM(l, setting->line,
+			"[%s] sinks names none; leave it out for all sinks that take operations",
+			section->text);
+}
+
+static void load_map(struct loader *l, const struct fl_section *section)
+{
+	const struct fl_option *keys = fl_config_keys("map");
+	struct fl_options *options = fl_options_create_for(section->text, keys);
+	size_t const fatal = l->problems.fatal;
+	set_all(l, section, keys, options);
+	const struct fl_setting *sinks = find_setting(section, "sinks");
+	if (sinks != NULL)
+		check_sink_names(l, section, sinks);
+	if (options == NULL || l->problems.fatal > fatal)
+		goto out;
+
+	const struct fl_settings *s = fl_options_settings(options);
+	struct fl_map_rule rule = {
+		.name = section->name,
+		.table = s->text(s->ctx, "table"),
+		.key = s->text(s->ctx, "key"),
+		.invalidate = s->text(s->ctx, "invalidate"),
+		.value_json = strcmp(s->text(s->ctx, "value"), "json") == 0,
+		.ttl = (uint32_t)s->integer(s->ctx, "ttl"),
+		.sinks = s->text(s->ctx, "sinks"),
+	};
+	struct fl_err err;
+	int code = fl_map_add(l->config->map, &rule, &err);
+	if (code == FL_ENOMEM)
+		out_of_memory(l);
+	else if (code < 0)
+		PROBLEM(l, section->line, "[%s] %s", section->text, err.text);
+	l->config->rule_count += code == 0;
+out:
+	fl_options_destroy(options);
+}
+
+/* A sink that takes operations and never gets one was probably meant otherwise, and so was a map
+ * that none of them uses. */
+static void check_use(struct loader *l)
+{
+	bool any = false;
+	for (size_t i = 0; i < l->config->sink_count; i++) {
+		const struct fl_sink_config *sink = &l->config->sinks[i];
+		if (sink->plugin->takes != FL_TAKES_OPERATIONS)
+			continue;
+		any = true;
+		if (fl_map_has_rules(l->config->map, sink->name))
+			continue;
+		char text[64];
+		snprintf(text, sizeof(text), "sink:%s", sink->name);
+		WARNING(l, find_section(l, text)->line,
+			"[%s] gets no keys: no [map:NAME] section is for it", text);
+	}
+	for (const struct fl_section *s = l->sections; s != NULL && !any; s = s->next)
+		if (strcmp(s->kind, "map") == 0)
+			WARNING(l, s->line, "[%s] has no effect: no sink takes operations",
+				s->text);
+}
+
+int fl_config_load(const char *path, void (*report)(void *ctx, bool fatal, const char *line),
+	void *ctx, struct fl_config **ret)
+{
+	struct fl_config *config = calloc(1, sizeof(*config));
+	struct memory *memory = calloc(1, sizeof(*memory));
+	int result = FL_ENOMEM;
+	if (config == NULL || memory == NULL) {
+		free(memory);
+		goto out;
+	}
+	config->memory = memory;
+	config->map = fl_map_create();
+	if (config->map == NULL)
+		goto out;
+	struct loader l = {
+		.config = config,
+		.memory = memory,
+		.problems = { .path = path, .memory = &memory->arena },
+	};
+	l.sections = fl_config_file_read(path, &memory->arena, &l.problems);
+	if (l.sections != NULL || l.problems.fatal == 0) {
+		check_sections(&l);
+		load_fastlane(&l);
+		load_source(&l);
+		load_sinks(&l);
+		for (const struct fl_section *s = l.sections; s != NULL; s = s->next)
+			if (strcmp(s->kind, "map") == 0)
+				load_map(&l, s);
+		if (l.problems.fatal == 0)
+			check_use(&l);
+	}
+	if (l.problems.no_memory)
+		goto out;
+	fl_problems_report(&l.problems, report, ctx);
+	result = (int)l.problems.fatal;
+	if (result == 0) {
+		*ret = config;
+		config = NULL;
+	}
+out:
+	fl_config_destroy(config);
+	return result;
+}
+
+void fl_config_destroy(struct fl_config *config)
+{
+	if (config == NULL)
+		return;
+	for (size_t i = 0; config->sinks != NULL && i < config->sink_count; i++)
+		fl_options_destroy(config->sinks[i].options);
+	free(config->sinks);
+	fl_map_destroy(config->map);
+	struct memory *memory = config->memory;
+	if (memory != NULL) {
+		fl_options_destroy(memory->fastlane);
+		fl_options_destroy(memory->source);
+		fl_arena_finish(&memory->arena);
+	}
+	free(memory);
+	free(config);
+}

@@ -39,4 +39,10 @@ int fl_config_load(const char *path, void (*report)(void *ctx, bool fatal, const
 	void *ctx, struct fl_config **ret);
 void fl_config_destroy(struct fl_config *config);
 
+/* The declared keys of a section of the core's own: "fastlane", "source" or "map"; NULL for others.
+ * Those of [sink:NAME] are `plugin` and what the plugin declares. */
+const struct fl_option *fl_config_keys(const char *section);
+/* A size with its unit: "1M", "65536". As `queue_bytes` is read. */
+bool fl_config_size(const char *text, uint64_t *ret, struct fl_err *err);
+
 #endif

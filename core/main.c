@@ -1,2 +1,141 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-int main(void);int main(void){return 0;}
+#include <getopt.h>
+#include <locale.h>
+
+#include "base/log.h"
+#include "daemon.h"
+
+static const char usage[] =
+	"usage: fastlane -c FILE [--check | --until-current]\n"
+	"       fastlane --list-plugins | --plugin-help NAME | --version | --help\n"
+	"\n"
+	"Follows a MySQL or MariaDB server's row-based binary log and keeps caches right.\n"
+	"\n"
+	"  -c, --config FILE    the configuration; see fastlane.ini(5)\n"
+	"      --check          read and check the configuration, say all that is wrong, and end\n"
+	"      --until-current  apply what the source has at the start, and end\n"
+	"      --list-plugins   the sinks that can be configured\n"
+	"      --plugin-help NAME  a sink's options\n"
+	"      --version\n"
+	"      --help\n"
+	"\n"
+	"Ends with 0 when all is well, 1 for wrong arguments or a system that lacks something,\n"
+	"2 for a wrong configuration, 3 for a source that can't be replicated from as it is,\n"
+	"4 if a sink has halted. SIGTERM and SIGINT end it in order, a second one at once.\n";
+
+static void report(void *ctx, bool fatal, const char *line)
+{
+	(void)ctx;
+	fprintf(stderr, "%s%s\n", fatal ? "" : "warning: ", line);
+}
+
+static void list_plugin(void *ctx, const char *name, const char *file,
+	const struct fl_sink_plugin *plugin, const struct fl_err *err)
+{
+	(void)ctx;
+	if (plugin != NULL)
+		printf("%-12s %s (%s)\n", name, plugin->summary, file);
+	else
+		printf("%-12s refused: %s\n", name, err->text);
+}
+
+static int list_plugins(void)
+{
+	struct fl_err err = { 0 };
+	if (fl_plugins_init(NULL, &err) != 0) {
+		fprintf(stderr, "fastlane: %s\n", err.text);
+		return FL_EXIT_USAGE;
+	}
+	fl_plugins_each(list_plugin, NULL);
+	fl_plugins_finish();
+	return FL_EXIT_OK;
+}
+
+static int plugin_help(const char *name)
+{
+	struct fl_err err = { 0 };
+	const struct fl_sink_plugin *plugin;
+	int code = FL_EXIT_OK;
+	if (fl_plugins_init(NULL, &err) != 0 || fl_plugin_load(name, &plugin, &err) != 0) {
+		fprintf(stderr, "fastlane: %s\n", err.text);
+		code = FL_EXIT_USAGE;
+	} else {
+		fl_plugin_print_help(plugin, stdout);
+	}
+	fl_plugins_finish();
+	return code;
+}
+
+static int run(const char *path, bool check, bool until_current)
+{
+	struct fl_config *config = NULL;
+	int problems = fl_config_load(path, report, NULL, &config);
+	int code = FL_EXIT_OK;
+	if (problems != 0) {
+		if (problems > 0)
+			fprintf(stderr, "%s: %d error%s\n", path, problems,
+				problems > 1 ? "s" : "");
+		else
+			fprintf(stderr, "fastlane: out of memory\n");
+		code = FL_EXIT_CONFIG;
+	} else if (check) {
+		printf("%s is right: %zu sinks, %zu maps\n", path, config->sink_count,
+			config->rule_count);
+	} else {
+		fl_log_set_level(config->log_level);
+		code = fl_daemon_run(config, until_current);
+	}
+	fl_config_destroy(config);
+	fl_plugins_finish();
+	return code;
+}
+
+int main(int argc, char **argv)
+{
+	enum { CHECK = 256, UNTIL_CURRENT, LIST_PLUGINS, PLUGIN_HELP, VERSION, HELP };
+	static const struct option options[] = {
+		{ "config", required_argument, NULL, 'c' },
+		{ "check", no_argument, NULL, CHECK },
+		{ "until-current", no_argument, NULL, UNTIL_CURRENT },
+		{ "list-plugins", no_argument, NULL, LIST_PLUGINS },
+		{ "plugin-help", required_argument, NULL, PLUGIN_HELP },
+		{ "version", no_argument, NULL, VERSION },
+		{ "help", no_argument, NULL, HELP },
+		{ 0 },
+	};
+	const char *path = NULL;
+	bool check = false, until_current = false;
+	/* Only the characters' classes and messages follow the user's locale; numbers never do. */
+	setlocale(LC_CTYPE, "");
+	for (int option; (option = getopt_long(argc, argv, "c:", options, NULL)) != -1;) {
+		switch (option) {
+		case 'c':
+			path = optarg;
+			break;
+		case CHECK:
+			check = true;
+			break;
+		case UNTIL_CURRENT:
+			until_current = true;
+			break;
+		case LIST_PLUGINS:
+			return list_plugins();
+		case PLUGIN_HELP:
+			return plugin_help(optarg);
+		case VERSION:
+			printf("fastlane %s\n", FL_VERSION);
+			return FL_EXIT_OK;
+		case HELP:
+			fputs(usage, stdout);
+			return FL_EXIT_OK;
+		default:
+			fputs("see fastlane --help\n", stderr);
+			return FL_EXIT_USAGE;
+		}
+	}
+	if (path == NULL || optind < argc || (check && until_current)) {
+		fputs(usage, stderr);
+		return FL_EXIT_USAGE;
+	}
+	return run(path, check, until_current);
+}

@@ -15,9 +15,9 @@ void *fl_arena_alloc(struct fl_arena *arena, size_t size)
 		return NULL;
 	size = (size + unit - 1) / unit * unit;
 	if ((size_t)(arena->end - arena->next) < size) {
-		size_t room = arena->reserved < FIRST_BLOCK ? FIRST_BLOCK
-			: arena->reserved > LARGEST_BLOCK   ? LARGEST_BLOCK
-							    : arena->reserved;
+		size_t room = arena->reserved < FIRST_BLOCK	? FIRST_BLOCK
+			      : arena->reserved > LARGEST_BLOCK ? LARGEST_BLOCK
+								: arena->reserved;
 		if (room < size)
 			room = size;
 		struct fl_arena_block *block = malloc(sizeof(*block) + room);

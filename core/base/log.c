@@ -32,7 +32,8 @@ void fl_log_v(enum fl_level level, const char *who, const char *format, va_list 
 	size_t text = size;
 	int body = vsnprintf(line + size, sizeof(line) - size - 1, format, args);
 	if (body > 0)
-		size += (size_t)body < sizeof(line) - size - 1 ? (size_t)body : sizeof(line) - size - 2;
+		size += (size_t)body < sizeof(line) - size - 1 ? (size_t)body
+							       : sizeof(line) - size - 2;
 	for (size_t i = text; i < size; i++)
 		if ((unsigned char)line[i] < ' ' || line[i] == 0x7f)
 			line[i] = '?';

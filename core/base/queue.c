@@ -1,1 +1,180 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/queue.h"
+
+#include <uv.h>
+
+struct entry {
+	void *item;
+	size_t bytes;
+};
+
+struct fl_queue {
+	uv_mutex_t mutex;
+	uv_cond_t not_empty, not_full;
+	struct entry *ring; /* `size` entries, a power of two */
+	size_t size, first, count;
+	size_t bytes, limit;
+	bool consumer_waits, producer_waits;
+	bool closed, aborted;
+};
+
+struct fl_queue *fl_queue_create(size_t limit_bytes)
+{
+	struct fl_queue *queue = calloc(1, sizeof(*queue));
+	if (queue == NULL)
+		return NULL;
+	queue->limit = limit_bytes;
+	if (uv_mutex_init(&queue->mutex) != 0)
+		goto no_mutex;
+	if (uv_cond_init(&queue->not_empty) != 0)
+		goto no_not_empty;
+	if (uv_cond_init(&queue->not_full) != 0)
+		goto no_not_full;
+	return queue;
+no_not_full:
+	uv_cond_destroy(&queue->not_empty);
+no_not_empty:
+	uv_mutex_destroy(&queue->mutex);
+no_mutex:
+	free(queue);
+	return NULL;
+}
+
+void fl_queue_destroy(struct fl_queue *queue, void (*release)(void *item))
+{
+	if (queue == NULL)
+		return;
+	if (release != NULL)
+		for (size_t i = 0; i < queue->count; i++)
+			release(queue->ring[(queue->first + i) & (queue->size - 1)].item);
+	uv_cond_destroy(&queue->not_full);
+	uv_cond_destroy(&queue->not_empty);
+	uv_mutex_destroy(&queue->mutex);
+	free(queue->ring);
+	free(queue);
+}
+
+/* Waits on `cond` until `deadline` (uv_hrtime's nanoseconds; 0: for ever). false once it has
+ * passed. */
+static bool wait_until(uv_cond_t *cond, uv_mutex_t *mutex, uint64_t deadline)
+{
+	if (deadline == 0) {
+		uv_cond_wait(cond, mutex);
+		return true;
+	}
+	uint64_t now = uv_hrtime();
+	return now < deadline && uv_cond_timedwait(cond, mutex, deadline - now) == 0;
+}
+
+static uint64_t deadline_after(int wait_ms)
+{
+	return wait_ms < 0 ? 0 : uv_hrtime() + (uint64_t)wait_ms * 1000000;
+}
+
+static bool grow(struct fl_queue *queue)
+{
+	size_t size = queue->size == 0 ? 64 : queue->size * 2;
+	struct entry *ring = malloc(size * sizeof(*ring));
+	if (ring == NULL)
+		return false;
+	for (size_t i = 0; i < queue->count; i++)
+		ring[i] = queue->ring[(queue->first + i) & (queue->size - 1)];
+	free(queue->ring);
+	queue->ring = ring;
+	queue->size = size;
+	queue->first = 0;
+	return true;
+}
+
+static bool is_full(const struct fl_queue *queue, size_t bytes)
+{
+	return queue->count > 0 &&
+	       (queue->bytes >= queue->limit || bytes > queue->limit - queue->bytes);
+}
+
+int fl_queue_push(struct fl_queue *queue, void *item, size_t bytes, int wait_ms)
+{
+	int result = 1;
+	uv_mutex_lock(&queue->mutex);
+	if (!queue->closed && wait_ms != 0 && is_full(queue, bytes)) {
+		uint64_t deadline = deadline_after(wait_ms);
+		queue->producer_waits = true;
+		while (!queue->closed && is_full(queue, bytes) &&
+			wait_until(&queue->not_full, &queue->mutex, deadline))
+			;
+		queue->producer_waits = false;
+	}
+	if (queue->closed)
+		result = FL_ESTOPPED;
+	else if (is_full(queue, bytes))
+		result = 0;
+	else if (queue->count == queue->size && !grow(queue))
+		result = FL_ENOMEM;
+	if (result == 1) {
+		queue->ring[(queue->first + queue->count++) & (queue->size - 1)] =
+			(struct entry){ item, bytes };
+		queue->bytes += bytes;
+		if (queue->consumer_waits)
+			uv_cond_signal(&queue->not_empty);
+	}
+	uv_mutex_unlock(&queue->mutex);
+	return result;
+}
+
+int fl_queue_pop(struct fl_queue *queue, int wait_ms, void **ret_item)
+{
+	int result = 0;
+	uv_mutex_lock(&queue->mutex);
+	if (queue->count == 0 && !queue->closed && wait_ms != 0) {
+		uint64_t deadline = deadline_after(wait_ms);
+		queue->consumer_waits = true;
+		while (queue->count == 0 && !queue->closed &&
+			wait_until(&queue->not_empty, &queue->mutex, deadline))
+			;
+		queue->consumer_waits = false;
+	}
+	if (queue->aborted || (queue->count == 0 && queue->closed)) {
+		result = FL_ESTOPPED;
+	} else if (queue->count > 0) {
+		struct entry *entry = &queue->ring[queue->first];
+		*ret_item = entry->item;
+		queue->bytes -= entry->bytes;
+		queue->first = (queue->first + 1) & (queue->size - 1);
+		queue->count--;
+		result = 1;
+		/* A producer is woken once there is room to speak of, not for every item. */
+		if (queue->producer_waits &&
+			(queue->bytes <= queue->limit - queue->limit / 8 || queue->count == 0))
+			uv_cond_signal(&queue->not_full);
+	}
+	uv_mutex_unlock(&queue->mutex);
+	return result;
+}
+
+static void end(struct fl_queue *queue, bool abort)
+{
+	uv_mutex_lock(&queue->mutex);
+	queue->closed = true;
+	queue->aborted |= abort;
+	uv_cond_broadcast(&queue->not_empty);
+	uv_cond_broadcast(&queue->not_full);
+	uv_mutex_unlock(&queue->mutex);
+}
+
+void fl_queue_close(struct fl_queue *queue)
+{
+	end(queue, false);
+}
+
+void fl_queue_abort(struct fl_queue *queue)
+{
+	end(queue, true);
+}
+
+size_t fl_queue_bytes(struct fl_queue *queue)
+{
+	uv_mutex_lock(&queue->mutex);
+	size_t bytes = queue->bytes;
+	uv_mutex_unlock(&queue->mutex);
+	return bytes;
+}

@@ -24,6 +24,9 @@ struct fl_gtid {
 };
 
 enum { FL_GTID_TEXT_SIZE = 96 };
+/* Whether it is a tag as servers store it: 1 to 32 of a-z, 0-9 and _, no digit first. */
+bool fl_gtid_tag_is_valid(struct fl_bytes tag);
+
 /* The GTID as servers write it, with a NUL behind; returns its length. */
 size_t fl_gtid_format(const struct fl_gtid *gtid, char text[FL_GTID_TEXT_SIZE]);
 
@@ -57,7 +60,8 @@ void fl_gtid_set_format(const struct fl_gtid_set *set, struct fl_buf *out);
  * count of intervals, each with u64 start and u64 end, the end exclusive; where there are tags,
  * MySQL 8.3's layout. */
 void fl_gtid_set_encode(const struct fl_gtid_set *set, struct fl_buf *out);
-/* The same layouts, as a PREVIOUS_GTIDS event has them: adds all to `set`. 0 or FL_ECORRUPT. */
+/* The same layouts, as a PREVIOUS_GTIDS event has them: adds all to `set`, which holds a part of
+ * them on failure. 0, FL_ENOMEM, FL_ECORRUPT or FL_EUNSUPPORTED. */
 int fl_gtid_set_decode(struct fl_gtid_set *set, struct fl_bytes data, struct fl_err *err);
 
 #endif

@@ -1,1 +1,128 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "binlog/position.h"
+
+#include <inttypes.h>
+
+bool fl_file_name_is_valid(struct fl_bytes name)
+{
+	if (name.size == 0 || name.size >= FL_FILE_NAME_SIZE)
+		return false;
+	for (size_t i = 0; i < name.size; i++)
+		if ((unsigned char)name.data[i] < ' ' || name.data[i] == 0x7f)
+			return false;
+	return true;
+}
+
+void fl_position_finish(struct fl_position *position)
+{
+	fl_gtid_set_destroy(position->gtids);
+	*position = (struct fl_position){ 0 };
+}
+
+int fl_position_copy(const struct fl_position *from, struct fl_position *to)
+{
+	struct fl_gtid_set *gtids = NULL;
+	if (from->gtids != NULL && (gtids = fl_gtid_set_copy(from->gtids)) == NULL)
+		return FL_ENOMEM;
+	fl_position_finish(to);
+	*to = *from;
+	to->gtids = gtids;
+	return FL_OK;
+}
+
+bool fl_position_is_set(const struct fl_position *position)
+{
+	return position->file[0] != '\0' || position->gtids != NULL;
+}
+
+void fl_position_format(const struct fl_position *position, struct fl_buf *out)
+{
+	char text[40];
+	int size = snprintf(text, sizeof(text), "1 pos=%" PRIu64 " gtid=", position->offset);
+	fl_buf_append(out, text, (size_t)size);
+	if (position->gtids != NULL)
+		fl_gtid_set_format(position->gtids, out);
+	else
+		fl_buf_char(out, '-');
+	fl_buf_text(out, " file=");
+	fl_buf_text(out, position->file);
+}
+
+/* Whether the text goes on with `word`; if so, steps behind it. */
+static bool skip(struct fl_bytes *text, const char *word)
+{
+	size_t size = strlen(word);
+	if (text->size < size || memcmp(text->data, word, size) != 0)
+		return false;
+	text->data += size;
+	text->size -= size;
+	return true;
+}
+
+static bool read_offset(struct fl_bytes *text, uint64_t *ret)
+{
+	uint64_t number = 0;
+	size_t digits = 0;
+	for (; digits < text->size && text->data[digits] >= '0' && text->data[digits] <= '9';
+		digits++) {
+		unsigned digit = (unsigned)(text->data[digits] - '0');
+		if (number > (UINT64_MAX - digit) / 10)
+			return false;
+		number = number * 10 + digit;
+	}
+	text->data += digits;
+	text->size -= digits;
+	*ret = number;
+	return digits > 0;
+}
+
+int fl_position_parse(struct fl_bytes text, struct fl_position *ret, struct fl_err *err)
+{
+	struct fl_bytes rest = text, set = { 0 };
+	struct fl_position position = { 0 };
+	if (text.size == 0 || !skip(&rest, "1 pos=") || !read_offset(&rest, &position.offset) ||
+		!skip(&rest, " gtid="))
+		goto malformed;
+	set.data = rest.data;
+	while (set.size < rest.size && set.data[set.size] != ' ')
+		set.size++;
+	rest.data += set.size;
+	rest.size -= set.size;
+	if (!skip(&rest, " file=") || (rest.size > 0 && !fl_file_name_is_valid(rest)))
+		goto malformed;
+	if (set.size != 1 || set.data[0] != '-') {
+		int rc = fl_gtid_set_parse(set, &position.gtids, err);
+		if (rc != FL_OK)
+			return rc;
+	}
+	memcpy(position.file, rest.data, rest.size);
+	*ret = position;
+	return FL_OK;
+
+malformed:
+	return fl_err_set(err, FL_EINVAL, "not a position: \"%.*s\"",
+		(int)(text.size < 200 ? text.size : 200), text.size > 0 ? text.data : "");
+}
+
+/* The number at the end of a file's name: its digits, without leading zeros. */
+static const char *number_of(const char *file)
+{
+	const char *digits = file + strlen(file);
+	while (digits > file && digits[-1] >= '0' && digits[-1] <= '9')
+		digits--;
+	while (*digits == '0')
+		digits++;
+	return digits;
+}
+
+int fl_binlog_compare(const char *file_a, uint64_t offset_a, const char *file_b, uint64_t offset_b)
+{
+	const char *a = number_of(file_a), *b = number_of(file_b);
+	size_t size_a = strlen(a), size_b = strlen(b);
+	if (size_a != size_b)
+		return size_a < size_b ? -1 : 1;
+	int order = strcmp(a, b);
+	if (order != 0)
+		return order;
+	return offset_a < offset_b ? -1 : offset_a > offset_b;
+}

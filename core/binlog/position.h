@@ -8,6 +8,8 @@
 #include "binlog/gtid.h"
 
 enum { FL_FILE_NAME_SIZE = 256 };
+/* Whether it can be a binlog file's name: not empty, fits, no control characters. */
+bool fl_file_name_is_valid(struct fl_bytes name);
 
 struct fl_position {
 	char file[FL_FILE_NAME_SIZE]; /* "" if not known */

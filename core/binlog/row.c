@@ -1,1 +1,260 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "binlog/row.h"
+
+#include "binlog/value.h"
+
+enum cell_state { CELL_ABSENT, CELL_NULL, CELL_VALUE };
+
+/* Goes over the columns of an image that fl_rows_next() has checked: without further checks. */
+struct walk {
+	const struct fl_table_def *def;
+	const uint8_t *present, *nulls, *at;
+	unsigned column, slot;
+};
+
+static const struct fl_table_def *def_of(const struct fl_row *row)
+{
+	return (const struct fl_table_def *)(const void *)row->table;
+}
+
+static bool is_in(const uint8_t *bitmap, unsigned bit)
+{
+	return bitmap[bit / 8] >> bit % 8 & 1;
+}
+
+static unsigned count_present(const struct fl_row *row)
+{
+	if (row->present == NULL)
+		return row->table->column_count;
+	unsigned count = 0;
+	for (unsigned i = 0; i < row->table->column_count; i++)
+		count += is_in(row->present, i);
+	return count;
+}
+
+static struct walk walk_from(const struct fl_row *row)
+{
+	return (struct walk){ .def = def_of(row),
+		.present = row->present,
+		.nulls = row->data,
+		.at = row->data + (count_present(row) + 7) / 8 };
+}
+
+static inline enum cell_state walk_next(struct walk *w, struct fl_cell *ret)
+{
+	unsigned column = w->column++;
+	if (w->present != NULL && !is_in(w->present, column))
+		return CELL_ABSENT;
+	unsigned slot = w->slot++;
+	if (is_in(w->nulls, slot))
+		return CELL_NULL;
+	const struct fl_column_def *def = &w->def->defs[column];
+	uint32_t size = def->fixed_size;
+	if (def->length_bytes > 0) {
+		size = (uint32_t)fl_le(w->at, def->length_bytes);
+		w->at += def->length_bytes;
+	}
+	*ret = (struct fl_cell){ w->at, size };
+	w->at += size;
+	return CELL_VALUE;
+}
+
+static enum cell_state find(const struct fl_row *row, unsigned column, struct fl_cell *ret)
+{
+	struct walk w = walk_from(row);
+	enum cell_state state = CELL_ABSENT;
+	while (w.column <= column)
+		state = walk_next(&w, ret);
+	return state;
+}
+
+/* Whether the table is known well enough to show a row of it. */
+static int check_known(const struct fl_row *row, struct fl_err *err)
+{
+	const struct fl_table_def *def = def_of(row);
+	if (def->doubt != NULL)
+		return fl_err_set(
+			err, FL_EUNSUPPORTED, FL_TABLE_FMT ": %s", FL_TABLE_ARG(def), def->doubt);
+	if (!def->complete)
+		return fl_err_set(err, FL_EUNSUPPORTED,
+			FL_TABLE_FMT ": the source does not tell its columns' names and types",
+			FL_TABLE_ARG(def));
+	return 0;
+}
+
+/* Says which column could not be decoded and why. */
+static int explain(const struct fl_table_def *def, unsigned column, int code, struct fl_err *err)
+{
+	struct fl_bytes name = def->table.columns[column].name;
+	switch (code) {
+	case FL_EUNSUPPORTED:
+		return fl_err_set(err, code, FL_TABLE_FMT ".%.*s: %s is not decoded",
+			FL_TABLE_ARG(def), (int)name.size, name.data,
+			def->defs[column].not_decoded);
+	case FL_ECORRUPT:
+		return fl_err_set(err, code, FL_TABLE_FMT ".%.*s: not a valid value of its type",
+			FL_TABLE_ARG(def), (int)name.size, name.data);
+	default:
+		return fl_err_set(err, code, "out of memory");
+	}
+}
+
+/* Appends `,"name":value`. Begun by a comma, the object's brace takes its place at the end. */
+static inline int append_member(const struct fl_table_def *def, unsigned column,
+	enum cell_state state, struct fl_cell cell, struct fl_buf *out, struct fl_err *err)
+{
+	const struct fl_column_def *column_def = &def->defs[column];
+	struct fl_bytes const name = column_def->json_name;
+	size_t const room = fl_value_json_room(column_def, cell);
+	char *to = fl_buf_reserve(out, name.size + FL_NAME_PAD + room);
+	if (to == NULL)
+		return explain(def, column, FL_ENOMEM, err);
+	for (size_t i = 0; i < name.size; i += FL_NAME_PAD)
+		memcpy(to + i, name.data + i, FL_NAME_PAD);
+	to += name.size;
+	int code = 0;
+	if (state == CELL_NULL) {
+		memcpy(to, "null", 4);
+		out->size = (size_t)(to + 4 - out->data);
+	} else if (room > 0) {
+		to = fl_value_json_write(column_def, cell, to);
+		if (to != NULL)
+			out->size = (size_t)(to - out->data);
+		else
+			code = FL_ECORRUPT;
+	} else {
+		out->size = (size_t)(to - out->data);
+		code = fl_value_json(column_def, cell, out);
+	}
+	return code < 0 ? explain(def, column, code, err) : 0;
+}
+
+/* Ends the object whose members begin at `start`, or undoes it all. */
+static int finish(int code, size_t start, struct fl_buf *out, struct fl_err *err)
+{
+	if (code == 0) {
+		bool const empty = out->size == start;
+		fl_buf_text(out, empty ? "{}" : "}");
+		if (out->failed)
+			code = fl_err_set(err, FL_ENOMEM, "out of memory");
+		else
+			out->data[start] = '{';
+	}
+	if (code < 0)
+		out->size = start;
+	return code;
+}
+
+int fl_row_json(const struct fl_row *row, struct fl_buf *out, struct fl_err *err)
+{
+	size_t const start = out->size;
+	int code = check_known(row, err);
+	if (code < 0)
+		return code;
+	struct walk w = walk_from(row);
+	while (code == 0 && w.column < row->table->column_count) {
+		unsigned column = w.column;
+		struct fl_cell cell = { 0 };
+		enum cell_state state = walk_next(&w, &cell);
+		if (state == CELL_ABSENT)
+			continue;
+		code = append_member(w.def, column, state, cell, out, err);
+	}
+	return finish(code, start, out, err);
+}
+
+int fl_row_key_json(const struct fl_row *row, struct fl_buf *out, struct fl_err *err)
+{
+	size_t const start = out->size;
+	int code = check_known(row, err);
+	if (code < 0)
+		return code;
+	const struct fl_table_def *def = def_of(row);
+	for (unsigned i = 0; code == 0 && i < row->table->key_count; i++) {
+		unsigned column = row->table->key_columns[i];
+		struct fl_cell cell = { 0 };
+		enum cell_state state = find(row, column, &cell);
+		if (state == CELL_ABSENT)
+			code = fl_err_set(err, FL_EUNSUPPORTED,
+				FL_TABLE_FMT ".%.*s: the row image is without this key column",
+				FL_TABLE_ARG(def), (int)row->table->columns[column].name.size,
+				row->table->columns[column].name.data);
+		else
+			code = append_member(def, column, state, cell, out, err);
+	}
+	return finish(code, start, out, err);
+}
+
+int fl_row_old_json(const struct fl_row *before, const struct fl_row *after, struct fl_buf *out,
+	struct fl_err *err)
+{
+	size_t const start = out->size;
+	int code = check_known(before, err);
+	if (code < 0)
+		return code;
+	struct walk old = walk_from(before), new = walk_from(after);
+	while (code == 0 && old.column < before->table->column_count) {
+		unsigned column = old.column;
+		struct fl_cell was = { 0 }, is = { 0 };
+		enum cell_state state = walk_next(&old, &was);
+		enum cell_state now = walk_next(&new, &is);
+		if (state == CELL_ABSENT || now == CELL_ABSENT)
+			continue;
+		if (state == now && was.size == is.size &&
+			(was.size == 0 || memcmp(was.at, is.at, was.size) == 0))
+			continue;
+		code = append_member(old.def, column, state, was, out, err);
+	}
+	return finish(code, start, out, err);
+}
+
+bool fl_row_is_whole(const struct fl_row *row)
+{
+	return count_present(row) == row->table->column_count;
+}
+
+static int check_column(const struct fl_row *row, unsigned column, struct fl_err *err)
+{
+	int code = check_known(row, err);
+	if (code == 0 && column >= row->table->column_count)
+		code = fl_err_set(err, FL_EINVAL, "no column %u", column);
+	return code;
+}
+
+int fl_row_value(const struct fl_row *row, unsigned column, struct fl_buf *scratch,
+	struct fl_value *ret, struct fl_err *err)
+{
+	fl_buf_clear(scratch);
+	int code = check_column(row, column, err);
+	if (code < 0)
+		return code;
+	struct fl_cell cell = { 0 };
+	switch (find(row, column, &cell)) {
+	case CELL_ABSENT:
+		*ret = (struct fl_value){ .kind = FL_VALUE_ABSENT };
+		return 0;
+	case CELL_NULL:
+		*ret = (struct fl_value){ .kind = FL_VALUE_NULL };
+		return 0;
+	case CELL_VALUE:
+		break;
+	}
+	code = fl_value_decode(&def_of(row)->defs[column], cell, scratch, ret);
+	return code < 0 ? explain(def_of(row), column, code, err) : 0;
+}
+
+int fl_row_text(const struct fl_row *row, unsigned column, struct fl_buf *out, struct fl_err *err)
+{
+	size_t const start = out->size;
+	int code = check_column(row, column, err);
+	if (code < 0)
+		return code;
+	struct fl_cell cell = { 0 };
+	if (find(row, column, &cell) != CELL_VALUE)
+		return 0;
+	code = fl_value_text(&def_of(row)->defs[column], cell, out);
+	if (code == 0)
+		return 1;
+	out->size = start;
+	return explain(def_of(row), column, code, err);
+}

@@ -1,1 +1,147 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "binlog/rows.h"
+
+bool fl_rows_is(uint8_t event_type)
+{
+	return (event_type >= FL_EVENT_WRITE_ROWS_V1 && event_type <= FL_EVENT_DELETE_ROWS_V1) ||
+	       (event_type >= FL_EVENT_WRITE_ROWS && event_type <= FL_EVENT_DELETE_ROWS);
+}
+
+static enum fl_op op_of(uint8_t type)
+{
+	switch (type) {
+	case FL_EVENT_WRITE_ROWS:
+	case FL_EVENT_WRITE_ROWS_V1:
+		return FL_INSERT;
+	case FL_EVENT_UPDATE_ROWS:
+	case FL_EVENT_UPDATE_ROWS_V1:
+		return FL_UPDATE;
+	default:
+		return FL_DELETE;
+	}
+}
+
+static bool is_in(const uint8_t *bitmap, unsigned bit)
+{
+	return bitmap[bit / 8] >> bit % 8 & 1;
+}
+
+/* How many of the columns are in the image. */
+static unsigned count_present(const uint8_t *present, unsigned columns)
+{
+	if (present == NULL)
+		return columns;
+	unsigned count = 0;
+	for (unsigned i = 0; i < columns; i++)
+		count += is_in(present, i);
+	return count;
+}
+
+/* The usual bitmap, which has every column, is told by NULL. */
+static const uint8_t *take_bitmap(struct fl_cursor *c, unsigned columns)
+{
+	const uint8_t *bitmap = fl_take(c, (columns + 7) / 8);
+	return bitmap == NULL || count_present(bitmap, columns) == columns ? NULL : bitmap;
+}
+
+/* Rows events:
+ *
+ *   6 (long ago 4)   table id
+ *   2                flags
+ *   2+n              v2 only: size of the extra data and of this field itself, extra data
+ *   length-encoded   number of columns n
+ *   (n+7)/8          bitmap: the columns in the images; UPDATE: in the images before
+ *   (n+7)/8          UPDATE: the columns in the images after
+ *   ...              the images: INSERT after, DELETE before, UPDATE before and after by turns
+ */
+int fl_rows_decode(const struct fl_event *event, const struct fl_format *format,
+	struct fl_rows *ret, struct fl_err *err)
+{
+	struct fl_cursor c = fl_cursor(event->body.data, event->body.size);
+	struct fl_rows rows = { .op = op_of(event->type) };
+	rows.table_id = fl_take_uint(&c, format->post_header[event->type] == 6 ? 4 : 6);
+	rows.flags = fl_take_u16(&c);
+	if (event->type >= FL_EVENT_WRITE_ROWS) {
+		uint16_t extra = fl_take_u16(&c);
+		c.failed = c.failed || extra < 2;
+		fl_take(&c, extra >= 2 ? extra - 2u : 0);
+	}
+	uint64_t count = fl_take_lenenc(&c);
+	if (c.failed || count > UINT16_MAX)
+		return fl_err_set(err, FL_ECORRUPT, "%s: too short", fl_event_name(event->type));
+	rows.column_count = (unsigned)count;
+	if (rows.op != FL_INSERT)
+		rows.before_present = take_bitmap(&c, rows.column_count);
+	if (rows.op != FL_DELETE)
+		rows.after_present = take_bitmap(&c, rows.column_count);
+	if (c.failed)
+		return fl_err_set(err, FL_ECORRUPT, "%s: too short", fl_event_name(event->type));
+	rows.data = (struct fl_bytes){ (const char *)c.at, fl_cursor_left(&c) };
+	*ret = rows;
+	return 0;
+}
+
+int fl_rows_check(const struct fl_rows *rows, const struct fl_table_def *def, struct fl_err *err)
+{
+	if (rows->column_count == def->table.column_count)
+		return 0;
+	return fl_err_set(err, FL_ECORRUPT,
+		"%.*s.%.*s: a rows event of %u columns for a table map of %u",
+		(int)def->table.db.size, def->table.db.data, (int)def->table.name.size,
+		def->table.name.data, rows->column_count, def->table.column_count);
+}
+
+/* Walks one image: a bitmap of the columns in it that are NULL, then the values of the others. */
+static void take_image(struct fl_cursor *c, const struct fl_table_def *def, const uint8_t *present,
+	struct fl_row *ret)
+{
+	const uint8_t *start = c->at;
+	unsigned const columns = def->table.column_count;
+	unsigned slot = 0;
+	const uint8_t *nulls = fl_take(c, (count_present(present, columns) + 7) / 8);
+	if (nulls == NULL)
+		return;
+	for (unsigned i = 0; i < columns; i++) {
+		if (present != NULL && !is_in(present, i))
+			continue;
+		if (is_in(nulls, slot++))
+			continue;
+		const struct fl_column_def *column = &def->defs[i];
+		size_t size = column->fixed_size;
+		if (column->length_bytes > 0)
+			size = (size_t)fl_take_uint(c, column->length_bytes);
+		if (fl_take(c, size) == NULL)
+			return;
+	}
+	ret->table = &def->table;
+	ret->present = present;
+	ret->data = start;
+	ret->size = (uint32_t)(c->at - start);
+}
+
+int fl_rows_next(struct fl_rows *rows, const struct fl_table_def *def, struct fl_row *ret_before,
+	struct fl_row *ret_after, struct fl_err *err)
+{
+	int code = fl_rows_check(rows, def, err);
+	if (code < 0)
+		return code;
+	if (rows->next >= rows->data.size && rows->data.size > 0)
+		return 0;
+	struct fl_cursor c = fl_cursor(rows->data.data + rows->next, rows->data.size - rows->next);
+	struct fl_row before = { 0 }, after = { 0 };
+	const uint8_t *start = c.at;
+	if (rows->op != FL_INSERT)
+		take_image(&c, def, rows->before_present, &before);
+	if (rows->op != FL_DELETE)
+		take_image(&c, def, rows->after_present, &after);
+	/* An image without columns takes no bytes: there is no telling how many such rows the
+	 * event stands for. */
+	if (c.failed || c.at == start)
+		return fl_err_set(err, FL_ECORRUPT, "%.*s.%.*s: a row reaches beyond its event",
+			(int)def->table.db.size, def->table.db.data, (int)def->table.name.size,
+			def->table.name.data);
+	rows->next += (size_t)(c.at - start);
+	*ret_before = before;
+	*ret_after = after;
+	return 1;
+}

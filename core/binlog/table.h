@@ -9,6 +9,7 @@
 
 #include <stdatomic.h>
 
+#include "base/arena.h"
 #include "binlog/event.h"
 
 /* How the bytes of a text column become UTF-8. */
@@ -34,23 +35,38 @@ struct fl_collations {
 /* "utf8mb4" -> FL_CHARSET_UTF8; a name that is not decoded -> FL_CHARSET_OTHER. */
 enum fl_charset fl_charset_from_name(struct fl_bytes name);
 
+/* How a column's value is shown. */
+enum fl_form {
+	FL_FORM_NONE,	/* not decoded: see `not_decoded` */
+	FL_FORM_NUMBER, /* integers, BIT, YEAR, FLOAT, DOUBLE */
+	FL_FORM_SHORT,	/* DECIMAL, dates and times: ASCII, in quotes */
+	FL_FORM_TEXT,
+	FL_FORM_BINARY,
+	FL_FORM_ENUM,
+	FL_FORM_SET,
+	FL_FORM_JSON, /* MySQL's binary JSON */
+};
+
+enum { FL_NAME_PAD = 16 }; /* names are copied in pieces of that many bytes */
+
 /* How a column's value is laid out and shown. The wire's type MYSQL_TYPE_STRING is resolved to
- * CHAR, ENUM or SET. */
+ * CHAR, ENUM or SET. What walking a row needs stands first. */
 struct fl_column_def {
 	uint8_t type;	      /* MYSQL_TYPE_..., resolved */
 	uint8_t length_bytes; /* of the length in front of the value; 0: fixed size */
 	uint16_t meta;	      /* as in the event, ENUM, SET and STRING resolved */
 	uint32_t fixed_size; /* bytes, where length_bytes is 0; CHAR and BINARY: the declared length
 				in bytes */
+	uint8_t form;	     /* enum fl_form */
+	uint8_t charset;     /* enum fl_charset, of text, ENUM and SET columns */
 	bool is_unsigned;
 	bool nullable;
-	uint8_t charset; /* enum fl_charset, of text, ENUM and SET columns */
-	char charset_name[32];
 	uint32_t label_count;	       /* ENUM and SET */
 	const struct fl_bytes *labels; /* UTF-8 */
-	struct fl_bytes json_name;     /* `"name":`, escaped */
+	struct fl_bytes json_name;     /* `,"name":`, escaped; FL_NAME_PAD bytes behind it */
 	const char *not_decoded; /* NULL, or why this column's values can't be decoded: a type or a
 				  * character set by name */
+	char charset_name[32];
 };
 
 /* Where the column names come from. */
@@ -64,10 +80,13 @@ struct fl_table_def {
 	struct fl_bytes raw; /* the TABLE_MAP event's body, to tell whether another is the same */
 	struct fl_column_def *defs;
 	enum fl_names names;
-	bool complete; /* names, signedness, charsets, labels: all that is needed to show a row */
-	bool wanted;   /* set by who looked whether anybody asks for the table */
+	bool complete;	 /* names, signedness, charsets, labels: all that is needed to show a row */
+	bool signedness; /* the event has it */
+	bool ambiguous; /* the event can't tell some column's type: MariaDB's old temporal types may
+			 * have fractions, its BINARY(4) and BINARY(16) may be INET4, INET6, UUID */
+	bool wanted;	/* set by who looked whether anybody asks for the table */
 	const char *doubt; /* NULL, or why no row of it can be shown: set with fl_table_doubt() */
-	void *memory;	   /* the arena's; private */
+	struct fl_arena arena; /* private: all of the above lies in it */
 };
 
 /* The table id of a TABLE_MAP event, to find a definition at hand. */

@@ -1,1 +1,163 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "lane/private.h"
+
+static struct fl_meeting *meeting_create(void)
+{
+	struct fl_meeting *meeting = calloc(1, sizeof(*meeting));
+	if (meeting == NULL)
+		return NULL;
+	if (uv_mutex_init(&meeting->mutex) != 0) {
+		free(meeting);
+		return NULL;
+	}
+	atomic_init(&meeting->references, 2);
+	return meeting;
+}
+
+void fl_meeting_unref(struct fl_meeting *meeting)
+{
+	if (meeting == NULL || atomic_fetch_sub(&meeting->references, 1) != 1)
+		return;
+	uv_mutex_destroy(&meeting->mutex);
+	free(meeting);
+}
+
+struct fl_lane *fl_lane_create(
+	const struct fl_lane_config *config, unsigned number, const struct fl_position *from)
+{
+	struct fl_lane *lane = calloc(1, sizeof(*lane));
+	if (lane == NULL)
+		return NULL;
+	lane->config = config;
+	lane->number = lane->state.number = number;
+	memcpy(lane->state.file, from->file, sizeof(lane->state.file));
+	lane->state.offset = from->offset;
+	if (fl_position_copy(from, &lane->position) != 0)
+		goto no_position;
+	if (uv_mutex_init(&lane->mutex) != 0)
+		goto no_mutex;
+	if (uv_cond_init(&lane->wake) != 0)
+		goto no_cond;
+	return lane;
+no_cond:
+	uv_mutex_destroy(&lane->mutex);
+no_mutex:
+	fl_position_finish(&lane->position);
+no_position:
+	free(lane);
+	return NULL;
+}
+
+int fl_lane_add(struct fl_lane *lane, struct fl_seat *seat)
+{
+	if (lane->seat_count == lane->seat_room) {
+		size_t room = lane->seat_room + 4;
+		struct fl_seat **seats = realloc(lane->seats, room * sizeof(struct fl_seat *));
+		if (seats == NULL)
+			return FL_ENOMEM;
+		lane->seats = seats;
+		lane->seat_room = room;
+	}
+	lane->seats[lane->seat_count++] = fl_seat_ref(seat);
+	return 0;
+}
+
+int fl_lane_start(struct fl_lane *lane, struct fl_err *err)
+{
+	int result = uv_thread_create(&lane->thread, fl_lane_run, lane);
+	if (result != 0)
+		return fl_err_set(err, FL_EFATAL, "no thread for a lane: %s", uv_strerror(result));
+	lane->started = true;
+	return 0;
+}
+
+void fl_lane_stop(struct fl_lane *lane)
+{
+	atomic_store(&lane->stop, true);
+	uv_mutex_lock(&lane->mutex);
+	if (lane->session != NULL)
+		fl_session_wake(lane->session);
+	for (size_t i = 0; i < lane->seat_count; i++)
+		fl_queue_close(lane->seats[i]->queue);
+	uv_cond_signal(&lane->wake);
+	uv_mutex_unlock(&lane->mutex);
+}
+
+void fl_lane_destroy(struct fl_lane *lane)
+{
+	if (lane == NULL)
+		return;
+	if (lane->started)
+		uv_thread_join(&lane->thread);
+	for (size_t i = 0; i < lane->seat_count; i++)
+		fl_seat_unref(lane->seats[i]);
+	free(lane->seats);
+	for (size_t i = 0; i < lane->joining_count; i++)
+		fl_seat_unref(lane->joining[i]);
+	free(lane->joining);
+	fl_meeting_unref(lane->host_meeting);
+	fl_meeting_unref(lane->guest_meeting);
+	fl_position_finish(&lane->position);
+	uv_cond_destroy(&lane->wake);
+	uv_mutex_destroy(&lane->mutex);
+	free(lane);
+}
+
+void fl_lane_state(struct fl_lane *lane, struct fl_lane_state *ret)
+{
+	uv_mutex_lock(&lane->mutex);
+	*ret = lane->state;
+	ret->seats = lane->seat_count;
+	ret->merging = lane->host_meeting != NULL || lane->guest_meeting != NULL;
+	ret->queued = 0;
+	for (size_t i = 0; i < lane->seat_count; i++) {
+		size_t queued = fl_queue_bytes(lane->seats[i]->queue);
+		ret->queued = queued > ret->queued ? queued : ret->queued;
+	}
+	uv_mutex_unlock(&lane->mutex);
+}
+
+size_t fl_lane_owners(struct fl_lane *lane, void **owners, size_t room)
+{
+	uv_mutex_lock(&lane->mutex);
+	size_t count = lane->seat_count < room ? lane->seat_count : room;
+	for (size_t i = 0; i < count; i++)
+		owners[i] = lane->seats[i]->owner;
+	uv_mutex_unlock(&lane->mutex);
+	return count;
+}
+
+int fl_lane_merge(
+	struct fl_lane *from, struct fl_lane *into, struct fl_seat *const *seats, size_t count)
+{
+	struct fl_meeting *meeting = meeting_create();
+	struct fl_seat **joining = malloc(count * sizeof(struct fl_seat *));
+	if (meeting == NULL || joining == NULL) {
+		free(joining);
+		fl_meeting_unref(meeting);
+		fl_meeting_unref(meeting);
+		return FL_ENOMEM;
+	}
+	for (size_t i = 0; i < count; i++)
+		joining[i] = fl_seat_ref(seats[i]);
+
+	uv_mutex_lock(&from->mutex);
+	from->guest_meeting = meeting;
+	atomic_store(&from->attention, true);
+	uv_mutex_unlock(&from->mutex);
+
+	uv_mutex_lock(&into->mutex);
+	into->joining = joining;
+	into->joining_count = count;
+	into->host_meeting = meeting;
+	atomic_store(&into->attention, true);
+	/* A lane that has ended takes nobody in any more. */
+	bool too_late = into->state.ended;
+	uv_mutex_unlock(&into->mutex);
+	if (too_late) {
+		uv_mutex_lock(&meeting->mutex);
+		meeting->failed = true;
+		uv_mutex_unlock(&meeting->mutex);
+	}
+	return 0;
+}

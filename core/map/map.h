@@ -38,10 +38,15 @@ void fl_map_fold_case(struct fl_map *map, bool fold);
 
 /* Checks one template alone, for messages with file:line. */
 int fl_template_check(const char *text, struct fl_err *err);
+/* The same for a list of them, separated by blanks. */
+int fl_template_list_check(const char *list, struct fl_err *err);
 int fl_table_pattern_check(const char *text, struct fl_err *err);
 
 /* Whether any rule mentions the table, for any sink. */
 bool fl_map_wants(const struct fl_map *map, struct fl_bytes db, struct fl_bytes table);
+
+/* Whether there is any rule for the sink. */
+bool fl_map_has_rules(const struct fl_map *map, const char *sink);
 
 struct fl_mapper;
 

@@ -1,1 +1,223 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "map/template.h"
+
+#include "map/map.h"
+
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+/* What stands between braces. */
+static int compile_name(struct fl_bytes name, struct fl_part *ret, struct fl_err *err)
+{
+	if (name.size == 0)
+		return fl_err_set(err, FL_EINVAL,
+			"{} names no column (literal braces are written {{ and }})");
+	if (is_blank(name.data[0]) || is_blank(name.data[name.size - 1]))
+		return fl_err_set(err, FL_EINVAL, "{%.*s} begins or ends with a blank",
+			(int)name.size, name.data);
+	ret->kind = name.size == 2 && memcmp(name.data, "db", 2) == 0	   ? FL_PART_DB
+		    : name.size == 5 && memcmp(name.data, "table", 5) == 0 ? FL_PART_TABLE
+									   : FL_PART_COLUMN;
+	ret->text = name;
+	return 0;
+}
+
+int fl_template_compile(
+	struct fl_bytes text, struct fl_arena *arena, struct fl_template *ret, struct fl_err *err)
+{
+	if (text.size == 0)
+		return fl_err_set(err, FL_EINVAL, "the template is empty");
+
+	/* Every part but the first begins with a brace or ends one. */
+	size_t most = 1;
+	for (size_t i = 0; i < text.size; i++)
+		most += text.data[i] == '{' || text.data[i] == '}';
+	char *copy = fl_arena_copy(arena, text.data, text.size);
+	struct fl_part *parts = fl_arena_alloc(arena, most * sizeof(*parts));
+	if (copy == NULL || parts == NULL)
+		return fl_err_set(err, FL_ENOMEM, "out of memory");
+
+	struct fl_template template = { .parts = parts };
+	for (size_t i = 0; i < text.size;) {
+		struct fl_part part = { .kind = FL_PART_LITERAL, .text = { copy + i, 0 } };
+		bool doubled = i + 1 < text.size && copy[i + 1] == copy[i];
+		if (copy[i] == '{' && !doubled) {
+			const char *end = memchr(copy + i, '}', text.size - i);
+			if (end == NULL)
+				return fl_err_set(err, FL_EINVAL,
+					"no closing brace behind {%.*s (a literal brace is "
+					"written {{)",
+					(int)(text.size - i - 1), copy + i + 1);
+			struct fl_bytes name = { copy + i + 1, (size_t)(end - copy) - i - 1 };
+			int code = compile_name(name, &part, err);
+			if (code < 0)
+				return code;
+			template.column_count += part.kind == FL_PART_COLUMN;
+			i += name.size + 2;
+		} else if (copy[i] == '{' || copy[i] == '}') {
+			if (!doubled)
+				return fl_err_set(err, FL_EINVAL,
+					"a closing brace without an opening one (a literal brace "
+					"is written }})");
+			part.text.size = 1;
+			i += 2;
+		} else {
+			while (i < text.size && copy[i] != '{' && copy[i] != '}')
+				i++;
+			part.text.size = (size_t)(copy + i - part.text.data);
+		}
+		parts[template.part_count++] = part;
+	}
+	*ret = template;
+	return 0;
+}
+
+int fl_template_check(const char *text, struct fl_err *err)
+{
+	struct fl_arena arena = { 0 };
+	struct fl_template template;
+	int code = fl_template_compile(
+		(struct fl_bytes){ text, strlen(text) }, &arena, &template, err);
+	fl_arena_finish(&arena);
+	return code;
+}
+
+int fl_template_list_check(const char *list, struct fl_err *err)
+{
+	struct fl_arena arena = { 0 };
+	struct fl_bytes text = fl_template_next(&list);
+	int code = 0;
+	do {
+		struct fl_template template;
+		code = fl_template_compile(text, &arena, &template, err);
+		text = fl_template_next(&list);
+	} while (code == 0 && text.size > 0);
+	fl_arena_finish(&arena);
+	return code;
+}
+
+static void append_escaped(struct fl_buf *out, struct fl_bytes text)
+{
+	for (size_t i = 0; i < text.size; i++) {
+		if (strchr("*?[]\\", text.data[i]) != NULL && text.data[i] != '\0')
+			fl_buf_char(out, '\\');
+		fl_buf_char(out, text.data[i]);
+	}
+}
+
+bool fl_template_pattern(const struct fl_template *template, struct fl_bytes db,
+	struct fl_bytes table, struct fl_buf *out)
+{
+	bool open = template->column_count > 0;
+	for (size_t i = 0; i < template->part_count; i++)
+		open |= (template->parts[i].kind == FL_PART_DB && db.data == NULL) ||
+			(template->parts[i].kind == FL_PART_TABLE && table.data == NULL);
+
+	bool after_star = false;
+	for (size_t i = 0; i < template->part_count; i++) {
+		const struct fl_part *part = &template->parts[i];
+		struct fl_bytes text = part->kind == FL_PART_LITERAL ? part->text
+				       : part->kind == FL_PART_DB    ? db
+				       : part->kind == FL_PART_TABLE ? table
+								     : (struct fl_bytes){ 0 };
+		if (text.data == NULL) {
+			if (!after_star)
+				fl_buf_char(out, '*');
+		} else if (open) {
+			append_escaped(out, text);
+		} else {
+			fl_buf_append(out, text.data, text.size);
+		}
+		after_star = text.data == NULL;
+	}
+	return open;
+}
+
+struct fl_bytes fl_template_next(const char **list)
+{
+	const char *start = *list + strspn(*list, " \t");
+	const char *end = start;
+	for (bool in_name = false; *end != '\0' && (in_name || !is_blank(*end)); end++) {
+		if (!in_name && *end == '{' && end[1] == '{')
+			end++;
+		else
+			in_name = in_name ? *end != '}' : *end == '{';
+	}
+	*list = end;
+	return (struct fl_bytes){ start, (size_t)(end - start) };
+}
+
+int fl_table_pattern_compile(
+	const char *text, struct fl_arena *arena, struct fl_table_pattern *ret, struct fl_err *err)
+{
+	const char *dot = strchr(text, '.');
+	if (dot == NULL || dot == text || dot[1] == '\0')
+		return fl_err_set(err, FL_EINVAL,
+			"\"%s\" is not of the form db.table (with * and ? as wildcards)", text);
+	if (strchr(dot + 1, '.') != NULL)
+		return fl_err_set(err, FL_EINVAL,
+			"\"%s\" has more than one dot: names that hold a dot can't be mapped (but "
+			"? "
+			"stands for any character)",
+			text);
+	size_t db_size = (size_t)(dot - text);
+	char *copy = fl_arena_copy(arena, text, strlen(text));
+	if (copy == NULL)
+		return fl_err_set(err, FL_ENOMEM, "out of memory");
+	ret->db = (struct fl_bytes){ copy, db_size };
+	ret->table = (struct fl_bytes){ copy + db_size + 1, strlen(dot + 1) };
+	return 0;
+}
+
+int fl_table_pattern_check(const char *text, struct fl_err *err)
+{
+	struct fl_arena arena = { 0 };
+	struct fl_table_pattern pattern;
+	int code = fl_table_pattern_compile(text, &arena, &pattern, err);
+	fl_arena_finish(&arena);
+	return code;
+}
+
+static char fold(char c, bool fold_case)
+{
+	return fold_case && c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+/* The usual walk with one place to return to: the last star takes one character more. */
+static bool matches(struct fl_bytes pattern, struct fl_bytes name, bool fold_case)
+{
+	size_t p = 0, n = 0, star = SIZE_MAX, retry = 0;
+	if (name.data == NULL)
+		return true;
+	while (n < name.size) {
+		if (p < pattern.size && pattern.data[p] == '*') {
+			star = p++;
+			retry = n;
+		} else if (p < pattern.size && pattern.data[p] == '?') {
+			/* One character of UTF-8, whose further bytes are 10xxxxxx. */
+			for (n++; n < name.size && (name.data[n] & 0xc0) == 0x80;)
+				n++;
+			p++;
+		} else if (p < pattern.size &&
+			   fold(pattern.data[p], fold_case) == fold(name.data[n], fold_case)) {
+			p++;
+			n++;
+		} else if (star != SIZE_MAX) {
+			p = star + 1;
+			n = ++retry;
+		} else {
+			return false;
+		}
+	}
+	while (p < pattern.size && pattern.data[p] == '*')
+		p++;
+	return p == pattern.size;
+}
+
+bool fl_table_pattern_matches(const struct fl_table_pattern *pattern, struct fl_bytes db,
+	struct fl_bytes table, bool fold_case)
+{
+	return matches(pattern->db, db, fold_case) && matches(pattern->table, table, fold_case);
+}

@@ -25,8 +25,15 @@ void fl_plugins_each(void (*each)(void *ctx, const char *name, const char *file,
 			     const struct fl_sink_plugin *plugin, const struct fl_err *err),
 	void *ctx);
 
-/* The option of that name, or NULL. */
+/* The option of that name, or NULL. `options` may be NULL, as in a plugin that has none. */
+const struct fl_option *fl_option_find(const struct fl_option *options, const char *name);
 const struct fl_option *fl_plugin_option(const struct fl_sink_plugin *plugin, const char *name);
+
+/* 0, or FL_EINVAL and what is wrong with how they are declared. */
+int fl_options_declared(const struct fl_option *options, struct fl_err *err);
+
+/* What an option may be, in words: "a whole number from 1 to 65535". */
+const char *fl_option_allowed(const struct fl_option *option, char *text, size_t size);
 
 /* Checks one value: 0, or FL_EINVAL and what is allowed. */
 int fl_option_check(const struct fl_option *option, const char *value, struct fl_err *err);
@@ -34,6 +41,8 @@ int fl_option_check(const struct fl_option *option, const char *value, struct fl
 /* The values of one sink's section. */
 struct fl_options;
 struct fl_options *fl_options_create(const char *sink, const struct fl_sink_plugin *plugin);
+/* The same for a section of the core's own, which is declared in the same way. */
+struct fl_options *fl_options_create_for(const char *section, const struct fl_option *options);
 void fl_options_destroy(struct fl_options *options);
 /* Takes a checked value; FL_OPTION_FILE is read here. 0, FL_EINVAL (unknown, twice, not allowed),
  * FL_EIO. */

@@ -1,1 +1,253 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/log.h"
+#include "binlog/row.h"
+#include "sink/private.h"
+
+enum { FIRST_DELAY_MS = 100, LONGEST_DELAY_MS = 10000 };
+
+/* ---- what the plugin is lent ---- */
+
+static void host_log(void *ctx, enum fl_level level, const char *format, ...)
+{
+	const struct fl_worker *w = ctx;
+	va_list args;
+	va_start(args, format);
+	fl_log_v(level, w->config->name, format, args);
+	va_end(args);
+}
+
+/* ---- life ---- */
+
+struct fl_worker *fl_worker_create(const struct fl_worker_config *config)
+{
+	struct fl_worker *w = calloc(1, sizeof(*w));
+	if (w == NULL)
+		return NULL;
+	w->config = config;
+	w->host = (struct fl_host){
+		.size = sizeof(w->host),
+		.ctx = w,
+		.log = host_log,
+		.settled = fl_worker_settled,
+		.row_value = fl_row_value,
+		.row_json = fl_row_json,
+		.row_key_json = fl_row_key_json,
+		.row_old_json = fl_row_old_json,
+		.json_text = fl_json_text,
+		.halt_on_doubt = config->on_doubt == FL_ON_DOUBT_HALT,
+	};
+	if (config->plugin->takes == FL_TAKES_OPERATIONS) {
+		w->mapper = fl_mapper_create(config->map, config->name, config->on_doubt);
+		if (w->mapper == NULL)
+			goto no_mapper;
+	}
+	if (uv_mutex_init(&w->mutex) != 0)
+		goto no_mutex;
+	if (uv_cond_init(&w->news) != 0)
+		goto no_cond;
+	return w;
+no_cond:
+	uv_mutex_destroy(&w->mutex);
+no_mutex:
+	fl_mapper_destroy(w->mapper);
+no_mapper:
+	free(w);
+	return NULL;
+}
+
+void fl_worker_destroy(struct fl_worker *w)
+{
+	if (w == NULL)
+		return;
+	if (w->started)
+		uv_thread_join(&w->thread);
+	fl_seat_unref(w->seat);
+	fl_seat_unref(w->next_seat);
+	fl_position_finish(&w->wish);
+	fl_position_finish(&w->position);
+	fl_buf_finish(&w->settled);
+	for (size_t i = 0; i < FL_MOST_PENDING; i++)
+		fl_buf_finish(&w->pending[i].position);
+	fl_mapper_destroy(w->mapper);
+	uv_cond_destroy(&w->news);
+	uv_mutex_destroy(&w->mutex);
+	free(w);
+}
+
+/* ---- the main thread's side ---- */
+
+enum fl_worker_state fl_worker_state(struct fl_worker *w)
+{
+	uv_mutex_lock(&w->mutex);
+	enum fl_worker_state state = w->state;
+	uv_mutex_unlock(&w->mutex);
+	return state;
+}
+
+bool fl_worker_has_tried(struct fl_worker *w)
+{
+	uv_mutex_lock(&w->mutex);
+	bool has_tried = w->has_tried;
+	uv_mutex_unlock(&w->mutex);
+	return has_tried;
+}
+
+int fl_worker_wish(struct fl_worker *w, struct fl_position *ret)
+{
+	uv_mutex_lock(&w->mutex);
+	int result = fl_position_copy(&w->wish, ret);
+	uv_mutex_unlock(&w->mutex);
+	return result;
+}
+
+void fl_worker_seat(struct fl_worker *w, struct fl_seat *seat)
+{
+	uv_mutex_lock(&w->mutex);
+	fl_seat_unref(w->seat);
+	w->seat = seat;
+	w->state = FL_WORKER_RIDING;
+	uv_cond_signal(&w->news);
+	uv_mutex_unlock(&w->mutex);
+}
+
+void fl_worker_next_seat(struct fl_worker *w, struct fl_seat *seat)
+{
+	uv_mutex_lock(&w->mutex);
+	struct fl_seat *unused = w->next_seat;
+	w->next_seat = seat;
+	uv_mutex_unlock(&w->mutex);
+	if (unused != NULL)
+		fl_seat_abandon(unused);
+	fl_seat_unref(unused);
+}
+
+void fl_worker_stop(struct fl_worker *w)
+{
+	atomic_store(&w->stop, true);
+	uv_mutex_lock(&w->mutex);
+	if (w->seat != NULL)
+		fl_queue_abort(w->seat->queue);
+	uv_cond_signal(&w->news);
+	uv_mutex_unlock(&w->mutex);
+}
+
+void fl_worker_interrupt(struct fl_worker *w)
+{
+	uv_mutex_lock(&w->mutex);
+	if (w->interruptible != NULL && w->config->plugin->interrupt != NULL)
+		w->config->plugin->interrupt(w->interruptible);
+	uv_mutex_unlock(&w->mutex);
+}
+
+/* ---- the thread ---- */
+
+void fl_worker_set_state(struct fl_worker *w, enum fl_worker_state state)
+{
+	uv_mutex_lock(&w->mutex);
+	w->state = state;
+	uv_mutex_unlock(&w->mutex);
+	w->config->changed(w->config->changed_ctx);
+}
+
+enum fl_end fl_worker_outcome(
+	struct fl_worker *w, enum fl_outcome outcome, const struct fl_err *err)
+{
+	switch (outcome) {
+	case FL_DONE:
+		fl_worker_settled(w, w->batch_id);
+		return END_NONE;
+	case FL_PENDING:
+		return END_NONE;
+	case FL_RETRY:
+		w->broken = true;
+		if (!atomic_load(&w->stop))
+			fl_warn(w->config->name, "%s", err->text);
+		return END_RETRY;
+	case FL_FAILED:
+		break;
+	}
+	w->broken = true;
+	fl_error(w->config->name, "halted: %s", err->text);
+	return END_HALTED;
+}
+
+static enum fl_end open_plugin(struct fl_worker *w)
+{
+	struct fl_err err = { 0 };
+	void *self = NULL;
+	enum fl_outcome outcome =
+		w->config->plugin->open(&w->host, w->config->settings, &self, &err);
+	enum fl_end end = END_NONE;
+	if (outcome == FL_DONE) {
+		uv_mutex_lock(&w->mutex);
+		w->self = w->interruptible = self;
+		uv_mutex_unlock(&w->mutex);
+		w->batch_id = 0;
+		w->pending_count = 0;
+		w->broken = false;
+	} else {
+		end = fl_worker_outcome(w, outcome == FL_PENDING ? FL_FAILED : outcome, &err);
+	}
+	return end;
+}
+
+static void close_plugin(struct fl_worker *w)
+{
+	uv_mutex_lock(&w->mutex);
+	w->interruptible = NULL;
+	uv_mutex_unlock(&w->mutex);
+	w->config->plugin->close(w->self);
+	w->self = NULL;
+}
+
+/* Waits, longer after each failure in a row. */
+static void back_off(struct fl_worker *w)
+{
+	unsigned shift = w->failures < 7 ? w->failures : 7;
+	uint64_t delay = (uint64_t)FIRST_DELAY_MS << shift;
+	if (delay > LONGEST_DELAY_MS)
+		delay = LONGEST_DELAY_MS;
+	w->failures++;
+	uint64_t until = uv_hrtime() + delay * 1000000;
+	uv_mutex_lock(&w->mutex);
+	w->state = FL_WORKER_OPENING;
+	w->has_tried = true;
+	uv_mutex_unlock(&w->mutex);
+	w->config->changed(w->config->changed_ctx);
+
+	uv_mutex_lock(&w->mutex);
+	for (uint64_t now; !atomic_load(&w->stop) && (now = uv_hrtime()) < until;)
+		uv_cond_timedwait(&w->news, &w->mutex, until - now);
+	uv_mutex_unlock(&w->mutex);
+}
+
+static void run(void *ctx)
+{
+	struct fl_worker *w = ctx;
+	enum fl_end end;
+	for (;;) {
+		end = atomic_load(&w->stop) ? END_STOPPED : open_plugin(w);
+		if (end == END_NONE) {
+			end = fl_worker_find_position(w);
+			if (end == END_NONE)
+				end = fl_worker_ride(w);
+			close_plugin(w);
+		}
+		if (end != END_RETRY)
+			break;
+		back_off(w);
+	}
+	fl_worker_save(w, true);
+	fl_worker_set_state(w, end == END_FINISHED ? FL_WORKER_FINISHED
+			       : end == END_HALTED ? FL_WORKER_HALTED
+						   : FL_WORKER_STOPPED);
+}
+
+int fl_worker_start(struct fl_worker *w, struct fl_err *err)
+{
+	int result = uv_thread_create(&w->thread, run, w);
+	if (result != 0)
+		return fl_err_set(err, FL_EFATAL, "no thread for a sink: %s", uv_strerror(result));
+	w->started = true;
+	return 0;
+}

@@ -1,1 +1,390 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What would keep replication from working, found before it starts. A look-up that the account may
+ * not make is passed over, unless replication itself needs it; a lost connection ends the whole.
+ */
+#include "source/backend.h"
+
+enum { ER_SPECIFIC_ACCESS_DENIED = 1227, FIRST_WITH_LOGGED_CASCADES = 90600 };
+
+struct check {
+	struct fl_session *session;
+	bool (*wants)(void *ctx, struct fl_bytes db, struct fl_bytes table);
+	void (*report)(void *ctx, bool fatal, const char *text);
+	void *ctx;
+	int fatal;	    /* how many */
+	bool names_in_log;  /* the table maps will have column names */
+	bool logs_cascades; /* the server logs what foreign keys do */
+	bool log_is_on;
+};
+
+__attribute__((format(printf, 3, 4))) static void finding(
+	struct check *check, bool fatal, const char *format, ...)
+{
+	char text[1000];
+	va_list args;
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	check->fatal += fatal;
+	check->report(check->ctx, fatal, text);
+}
+
+/* As fl_session_query(), but a statement that the server refuses gives no rows: NULL. */
+static int look_up(struct check *check, const char *sql, MYSQL_RES **ret, struct fl_err *err)
+{
+	MYSQL_RES *rows = NULL;
+	int result = fl_session_query(check->session, sql, &rows, err);
+	if (result == FL_ELOST)
+		return result;
+	*ret = rows;
+	return 0;
+}
+
+/* Variables that have to have one value. `fix` follows "NAME is VALUE: ". */
+static const struct setting {
+	const char *name;
+	const char *good;
+	bool required; /* a server without it is not good */
+	bool fatal;
+	const char *fix;
+} settings[] = {
+	{ "log_bin", "ON", true, true,
+		"put log_bin = binlog below [mysqld] in the server's configuration and restart "
+		"it" },
+	{ "binlog_format", "ROW", false, true,
+		"SET GLOBAL binlog_format = 'ROW', also below [mysqld] in the server's "
+		"configuration; sessions that are open keep the old one" },
+	{ "binlog_row_image", "FULL", false, true,
+		"SET GLOBAL binlog_row_image = 'FULL', also below [mysqld] in the server's "
+		"configuration; sessions that are open keep the old one" },
+	{ "binlog_row_value_options", "", false, true,
+		"partial JSON updates are not yet decoded: SET GLOBAL binlog_row_value_options = "
+		"''; sessions that are open keep the old one" },
+	{ "binlog_transaction_compression", "OFF", false, true,
+		"compressed transactions are not yet decoded: SET GLOBAL "
+		"binlog_transaction_compression = OFF; sessions that are open keep the old one" },
+	{ "log_bin_compress", "OFF", false, true,
+		"compressed events are not yet decoded: SET GLOBAL log_bin_compress = OFF" },
+	{ "binlog_row_metadata", "FULL", true, false,
+		"column names are looked up in information_schema, which is slower and fails for "
+		"rows older than a table's last change: SET GLOBAL binlog_row_metadata = 'FULL', "
+		"also below [mysqld] in the server's configuration" },
+	/* Not to be reported; only asked for. */
+	{ "innodb_native_foreign_keys", NULL, false, false, NULL },
+};
+
+enum {
+	SETTING_COUNT = sizeof(settings) / sizeof(settings[0]),
+	LOG_BIN = 0,
+	METADATA = 6,
+	NATIVE = 7
+};
+
+static int check_settings(struct check *check, struct fl_err *err)
+{
+	const struct fl_server *server = &check->session->server;
+	char values[SETTING_COUNT][64] = { "" };
+	bool known[SETTING_COUNT] = { false };
+	MYSQL_RES *rows;
+	int result = fl_session_query(check->session,
+		"SHOW GLOBAL VARIABLES WHERE Variable_name IN ('log_bin', 'binlog_format', "
+		"'binlog_row_image', 'binlog_row_value_options', 'binlog_transaction_compression', "
+		"'log_bin_compress', 'binlog_row_metadata', 'innodb_native_foreign_keys')",
+		&rows, err);
+	if (result != 0)
+		return result;
+	MYSQL_ROW row;
+	while ((row = mysql_fetch_row(rows)) != NULL)
+		for (size_t i = 0; i < SETTING_COUNT; i++)
+			if (row[0] != NULL && strcasecmp(row[0], settings[i].name) == 0) {
+				known[i] = true;
+				snprintf(values[i], sizeof(values[i]), "%s",
+					row[1] != NULL ? row[1] : "");
+			}
+	mysql_free_result(rows);
+
+	for (size_t i = 0; i < SETTING_COUNT; i++) {
+		const struct setting *setting = &settings[i];
+		if (setting->good == NULL || strcasecmp(values[i], setting->good) == 0)
+			continue;
+		if (known[i])
+			finding(check, setting->fatal, "%s is %s: %s", setting->name, values[i],
+				setting->fix);
+		else if (i == METADATA)
+			finding(check, false,
+				"this server (%s) cannot log column names (it has no "
+				"binlog_row_metadata): they are looked up in information_schema, "
+				"which is slower and fails for rows older than a table's last "
+				"change",
+				server->version_text);
+		else if (setting->required)
+			finding(check, setting->fatal, "%s is not known: %s", setting->name,
+				setting->fix);
+	}
+	check->log_is_on = strcasecmp(values[LOG_BIN], "ON") == 0;
+	check->names_in_log = strcasecmp(values[METADATA], "FULL") == 0;
+	check->logs_cascades = server->flavour == FL_MYSQL &&
+			       server->version >= FIRST_WITH_LOGGED_CASCADES &&
+			       strcasecmp(values[NATIVE], "ON") != 0;
+	return 0;
+}
+
+static int check_server_id(struct check *check, struct fl_err *err)
+{
+	const struct fl_session *session = check->session;
+	const struct fl_server *server = &session->server;
+	if (server->server_id == 0)
+		finding(check, true,
+			"the source has no server_id, without which it serves no replica: SET "
+			"GLOBAL server_id = 1, also below [mysqld] in its configuration");
+	if (server->server_id == session->server_id)
+		finding(check, true,
+			"server_id %u is the source's own (SELECT @@server_id): choose another one "
+			"for [source] server_id",
+			session->server_id);
+
+	MYSQL_RES *rows;
+	bool renamed = server->flavour == FL_MYSQL && server->version >= 80022;
+	int result = look_up(check, renamed ? "SHOW REPLICAS" : "SHOW SLAVE HOSTS", &rows, err);
+	if (result != 0 || rows == NULL)
+		return result;
+	MYSQL_ROW row;
+	uint64_t id;
+	while ((row = mysql_fetch_row(rows)) != NULL)
+		if (fl_number(row[0], UINT32_MAX, &id) && id == session->server_id)
+			finding(check, true,
+				"server_id %u is in use by another replica%s%s (%s): choose "
+				"another "
+				"one for [source] server_id",
+				session->server_id,
+				row[1] != NULL && row[1][0] != '\0' ? " on " : "",
+				row[1] != NULL ? row[1] : "",
+				renamed ? "SHOW REPLICAS" : "SHOW SLAVE HOSTS");
+	mysql_free_result(rows);
+	return 0;
+}
+
+/* Whether a line of SHOW GRANTS names a privilege by its whole name: REPLICATION SLAVE is not
+ * REPLICATION SLAVE ADMIN. */
+static bool grants(const char *line, const char *privilege)
+{
+	size_t size = strlen(privilege);
+	const char *end = strstr(line, " ON ");
+	for (const char *at = line; (at = strstr(at, privilege)) != NULL; at += size)
+		if (end != NULL && at < end &&
+			(at[size] == ',' || strncmp(at + size, " ON ", 4) == 0))
+			return true;
+	return false;
+}
+
+/* "repl@%" -> 'repl'@'%' */
+static int ask_account(struct check *check, struct fl_buf *ret, struct fl_err *err)
+{
+	struct fl_buf text = { 0 };
+	int result = fl_session_value(check->session, "SELECT CURRENT_USER()", &text, err);
+	if (result < 0)
+		goto out;
+	const char *user = result > 0 ? text.data : "";
+	const char *at = strrchr(user, '@');
+	size_t user_size = at != NULL ? (size_t)(at - user) : strlen(user);
+	const char *host = at != NULL ? at + 1 : "%";
+	fl_session_quote(check->session, (struct fl_bytes){ user, user_size }, ret);
+	fl_buf_char(ret, '@');
+	fl_session_quote(check->session, (struct fl_bytes){ host, strlen(host) }, ret);
+	fl_buf_char(ret, '\0');
+	result = ret->failed ? fl_err_set(err, FL_ENOMEM, "out of memory") : 0;
+out:
+	fl_buf_finish(&text);
+	return result;
+}
+
+/* Where names are looked up, the account has to see the mapped tables. */
+static int check_tables_seen(struct check *check, const char *account, struct fl_err *err)
+{
+	MYSQL_RES *rows;
+	int result = look_up(check,
+		"SELECT table_schema, table_name FROM information_schema.tables WHERE table_type = "
+		"'BASE TABLE' AND table_schema NOT IN ('mysql', 'information_schema', "
+		"'performance_schema', 'sys')",
+		&rows, err);
+	if (result != 0 || rows == NULL)
+		return result;
+	bool seen = false;
+	MYSQL_ROW row;
+	while (!seen && (row = mysql_fetch_row(rows)) != NULL) {
+		unsigned long *sizes = mysql_fetch_lengths(rows);
+		seen = check->wants(check->ctx, (struct fl_bytes){ row[0], sizes[0] },
+			(struct fl_bytes){ row[1], sizes[1] });
+	}
+	mysql_free_result(rows);
+	if (!seen)
+		finding(check, false,
+			"the account sees none of the mapped tables, and has to look up their "
+			"columns: if they exist, GRANT SELECT ON *.* TO %s (or on the tables "
+			"alone)",
+			account);
+	return 0;
+}
+
+static int check_grants(struct check *check, struct fl_err *err)
+{
+	const struct fl_server *server = &check->session->server;
+	struct fl_buf account = { 0 };
+	MYSQL_RES *rows;
+	int result = ask_account(check, &account, err);
+	if (result == 0)
+		result = look_up(check, "SHOW GRANTS", &rows, err);
+	if (result != 0)
+		goto out;
+	bool slave = false, select = false, roles = rows == NULL;
+	MYSQL_ROW row;
+	while (rows != NULL && (row = mysql_fetch_row(rows)) != NULL) {
+		if (row[0] == NULL)
+			continue;
+		bool everywhere = strstr(row[0], " ON *.* TO ") != NULL;
+		bool all = everywhere && grants(row[0], "ALL PRIVILEGES");
+		slave |= all || (everywhere && grants(row[0], "REPLICATION SLAVE"));
+		select |= all || (everywhere && grants(row[0], "SELECT"));
+		/* A role that is not active now shows by its name only. */
+		roles |= strstr(row[0], " ON ") == NULL;
+	}
+	mysql_free_result(rows);
+	if (!slave)
+		finding(check, !roles,
+			"the account %s REPLICATION SLAVE: GRANT REPLICATION SLAVE ON *.* TO %s",
+			roles ? "has roles, and shows not whether it has" : "lacks", account.data);
+
+	if (check->log_is_on) {
+		result = look_up(check, fl_status_statement(server), &rows, err);
+		if (result != 0)
+			goto out;
+		if (rows == NULL &&
+			mysql_errno(check->session->mysql) == ER_SPECIFIC_ACCESS_DENIED) {
+			const char *privilege =
+				server->flavour == FL_MARIADB && server->version >= 100502
+					? "BINLOG MONITOR"
+					: "REPLICATION CLIENT";
+			finding(check, true,
+				"the account may not ask where the binlog ends (%s): GRANT %s ON "
+				"*.* TO %s",
+				fl_status_statement(server), privilege, account.data);
+		}
+		mysql_free_result(rows);
+	}
+	if (!select && !check->names_in_log && check->wants != NULL)
+		result = check_tables_seen(check, account.data, err);
+out:
+	fl_buf_finish(&account);
+	return result;
+}
+
+/* Whether a line of SHOW CREATE TABLE is a foreign key that changes rows of this table. */
+static bool cascades(const char *create)
+{
+	static const char *const actions[] = { " ON DELETE CASCADE", " ON DELETE SET NULL",
+		" ON DELETE SET DEFAULT", " ON UPDATE CASCADE", " ON UPDATE SET NULL",
+		" ON UPDATE SET DEFAULT" };
+	for (const char *line = create; line != NULL; line = strchr(line + 1, '\n')) {
+		const char *end = strchr(line + 1, '\n');
+		const char *key = strstr(line, " FOREIGN KEY ");
+		if (key == NULL)
+			return false;
+		if (end != NULL && key > end)
+			continue;
+		for (size_t i = 0; i < sizeof(actions) / sizeof(actions[0]); i++) {
+			const char *at = strstr(key, actions[i]);
+			if (at != NULL && (end == NULL || at < end))
+				return true;
+		}
+	}
+	return false;
+}
+
+static void append_name(struct fl_buf *sql, const char *name)
+{
+	fl_buf_char(sql, '`');
+	for (; *name != '\0'; name++) {
+		if (*name == '`')
+			fl_buf_char(sql, '`');
+		fl_buf_char(sql, *name);
+	}
+	fl_buf_char(sql, '`');
+}
+
+/* Appends "db.table" to `ret` if its foreign keys cascade. */
+static int check_child(struct check *check, const char *db, const char *table, struct fl_buf *ret,
+	struct fl_err *err)
+{
+	struct fl_buf sql = { 0 };
+	fl_buf_text(&sql, "SHOW CREATE TABLE ");
+	append_name(&sql, db);
+	fl_buf_char(&sql, '.');
+	append_name(&sql, table);
+	fl_buf_char(&sql, '\0');
+	MYSQL_RES *rows = NULL;
+	int result = sql.failed ? fl_err_set(err, FL_ENOMEM, "out of memory")
+				: look_up(check, sql.data, &rows, err);
+	fl_buf_finish(&sql);
+	if (result != 0 || rows == NULL)
+		return result;
+	MYSQL_ROW row = mysql_fetch_row(rows);
+	if (row != NULL && mysql_num_fields(rows) > 1 && row[1] != NULL && cascades(row[1])) {
+		fl_buf_text(ret, ret->size > 0 ? ", " : "");
+		fl_buf_text(ret, db);
+		fl_buf_char(ret, '.');
+		fl_buf_text(ret, table);
+	}
+	mysql_free_result(rows);
+	return 0;
+}
+
+/* What InnoDB does for a foreign key it does below the binlog. referential_constraints would name
+ * the rules, but shows MariaDB's accounts with SELECT alone nothing. */
+static int check_foreign_keys(struct check *check, struct fl_err *err)
+{
+	if (check->wants == NULL || check->logs_cascades)
+		return 0;
+	MYSQL_RES *rows;
+	int result = look_up(check,
+		"SELECT DISTINCT table_schema, table_name FROM information_schema.key_column_usage "
+		"WHERE referenced_table_name IS NOT NULL",
+		&rows, err);
+	if (result != 0 || rows == NULL)
+		return result;
+	struct fl_buf names = { 0 };
+	MYSQL_ROW row;
+	while (result == 0 && (row = mysql_fetch_row(rows)) != NULL) {
+		unsigned long *sizes = mysql_fetch_lengths(rows);
+		if (check->wants(check->ctx, (struct fl_bytes){ row[0], sizes[0] },
+			    (struct fl_bytes){ row[1], sizes[1] }))
+			result = check_child(check, row[0], row[1], &names, err);
+	}
+	mysql_free_result(rows);
+	fl_buf_char(&names, '\0');
+	if (result == 0 && names.failed)
+		result = fl_err_set(err, FL_ENOMEM, "out of memory");
+	else if (result == 0 && names.size > 1)
+		finding(check, false,
+			"foreign keys with CASCADE or SET NULL change rows that the source does "
+			"not log: cached rows of these tables go stale when their parents are "
+			"deleted or get another key: %.600s%s",
+			names.data, names.size > 601 ? " ..." : "");
+	fl_buf_finish(&names);
+	return result;
+}
+
+int fl_session_preflight(struct fl_session *session,
+	bool (*wants)(void *ctx, struct fl_bytes db, struct fl_bytes table),
+	void (*report)(void *ctx, bool fatal, const char *text), void *ctx, struct fl_err *err)
+{
+	struct check check = { .session = session, .wants = wants, .report = report, .ctx = ctx };
+	int result = check_settings(&check, err);
+	if (result == 0)
+		result = check_server_id(&check, err);
+	if (result == 0)
+		result = check_grants(&check, err);
+	if (result == 0)
+		result = check_foreign_keys(&check, err);
+	return result != 0 ? result : check.fatal;
+}

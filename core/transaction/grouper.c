@@ -1,1 +1,444 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "binlog/rows.h"
+#include "transaction/group.h"
+#include "transaction/prepared.h"
+#include "transaction/statement.h"
+#include "transaction/tables.h"
+
+struct fl_grouper *fl_grouper_create(const struct fl_grouper_hooks *hooks, size_t limit)
+{
+	struct fl_grouper *g = calloc(1, sizeof(*g));
+	if (g == NULL)
+		return NULL;
+	g->hooks = *hooks;
+	g->limit = limit;
+	g->tables = fl_tables_create();
+	g->prepared = fl_prepared_create(limit);
+	g->savepoints = malloc(FL_MOST_SAVEPOINTS * sizeof(*g->savepoints));
+	if (g->tables == NULL || g->prepared == NULL || g->savepoints == NULL) {
+		fl_grouper_destroy(g);
+		return NULL;
+	}
+	return g;
+}
+
+void fl_grouper_destroy(struct fl_grouper *g)
+{
+	if (g == NULL)
+		return;
+	fl_group_end(g);
+	fl_tables_destroy(g->tables);
+	fl_prepared_destroy(g->prepared);
+	free(g->savepoints);
+	free(g);
+}
+
+void fl_grouper_restart(struct fl_grouper *g, const struct fl_position *from,
+	const struct fl_collations *collations)
+{
+	fl_group_end(g);
+	fl_tables_clear(g->tables);
+	g->collations = collations;
+	g->format = (struct fl_format){ 0 };
+	memcpy(g->file, from->file, sizeof(g->file));
+	g->offset = from->offset;
+}
+
+bool fl_grouper_at_boundary(const struct fl_grouper *g)
+{
+	return !g->in_group;
+}
+
+void fl_grouper_place(const struct fl_grouper *g, const char **ret_file, uint64_t *ret_offset)
+{
+	*ret_file = g->file;
+	*ret_offset = g->offset;
+}
+
+/* ---- events ---- */
+
+/* Follows the place in the binlog. Events carry the low 32 bits of where they end, and some of them
+ * nothing; what the server made up for this connection is not in the file at all. */
+static int advance(struct fl_grouper *g, const struct fl_event *event, struct fl_err *err)
+{
+	if ((event->flags & FL_EVENT_FLAG_ARTIFICIAL) != 0)
+		return 0;
+	if (event->log_pos == 0) {
+		if (event->type != FL_EVENT_FORMAT_DESCRIPTION)
+			g->offset += event->size;
+		return 0;
+	}
+	uint64_t low = g->offset & UINT32_MAX;
+	uint64_t offset = (g->offset & ~(uint64_t)UINT32_MAX) | event->log_pos;
+	if (event->log_pos < low) {
+		if (low - event->log_pos < UINT32_C(1) << 31)
+			return fl_err_set(
+				err, FL_ECORRUPT, "the position goes back to %u", event->log_pos);
+		offset += UINT64_C(1) << 32;
+	}
+	g->offset = offset;
+	return 0;
+}
+
+static int on_gtid(struct fl_grouper *g, const struct fl_event *event, struct fl_err *err)
+{
+	struct fl_gtid_event gtid;
+	int result = fl_gtid_event_decode(event, &gtid, err);
+	if (result != 0)
+		return result;
+	if (g->in_group)
+		return fl_err_set(err, FL_ECORRUPT, "a transaction begins inside of another");
+	g->in_group = true;
+	g->gtid = gtid.gtid;
+	g->anonymous = gtid.gtid.kind == FL_GTID_NONE;
+	g->commit_us = gtid.commit_us;
+	g->standalone = gtid.standalone;
+	g->is_xa = gtid.xa_prepared;
+	/* MariaDB's stands for the BEGIN as well. */
+	if (g->gtid.kind == FL_GTID_MARIADB && !g->standalone && fl_group_txn(g) == NULL)
+		return fl_group_no_memory(err);
+	return 0;
+}
+
+static int add_statement(struct fl_grouper *g, enum fl_op op, const struct fl_query *query,
+	const struct fl_statement *statement, struct fl_err *err)
+{
+	struct fl_txn *txn = fl_group_txn(g);
+	struct fl_change *change = txn != NULL ? fl_txn_add(txn) : NULL;
+	if (change == NULL)
+		return fl_group_no_memory(err);
+	change->op = op;
+	change->db = fl_txn_copy(txn, statement->db.size > 0 ? statement->db : query->db);
+	change->table = fl_txn_copy(txn, statement->name);
+	change->sql = fl_txn_copy(txn, query->sql);
+	if (change->db.data == NULL || change->table.data == NULL || change->sql.data == NULL)
+		return fl_group_no_memory(err);
+	return 0;
+}
+
+static int end_xa(struct fl_grouper *g, const struct fl_event *event, struct fl_bytes xid,
+	bool commits, struct fl_err *err)
+{
+	struct fl_txn *prepared = fl_prepared_take(g->prepared, xid);
+	if (!commits) {
+		fl_txn_unref(prepared);
+	} else if (prepared != NULL) {
+		fl_txn_unref(g->txn);
+		g->txn = prepared;
+	} else {
+		int result = fl_group_doubt_anywhere(g,
+			"XA COMMIT of a transaction that was prepared before fastlane was started",
+			err);
+		if (result != 0)
+			return result;
+	}
+	return fl_group_commit(g, event, 0, err);
+}
+
+static int on_query(struct fl_grouper *g, const struct fl_event *event, struct fl_err *err)
+{
+	struct fl_query query;
+	int result = fl_query_decode(event, &g->format, &query, err);
+	if (result != 0)
+		return result;
+	struct fl_statement statement = fl_statement_read(query.sql);
+	/* Servers without GTIDs have no event that begins a lone statement. */
+	bool alone = !g->in_group || g->standalone || (g->txn == NULL && g->parts == 0);
+
+	switch (statement.kind) {
+	case FL_STATEMENT_BEGIN:
+		g->in_group = true;
+		g->anonymous |= g->gtid.kind == FL_GTID_NONE;
+		if (fl_group_txn(g) == NULL)
+			return fl_group_no_memory(err);
+		return 0;
+	case FL_STATEMENT_XA_START:
+		g->in_group = g->is_xa = true;
+		g->anonymous |= g->gtid.kind == FL_GTID_NONE;
+		if (fl_group_txn(g) == NULL)
+			return fl_group_no_memory(err);
+		return 0;
+	case FL_STATEMENT_XA_END:
+	case FL_STATEMENT_RELEASE_SAVEPOINT:
+		return 0;
+	case FL_STATEMENT_SAVEPOINT:
+		fl_group_savepoint(g, statement.name);
+		return 0;
+	case FL_STATEMENT_ROLLBACK_TO:
+		return fl_group_rollback_to(g, statement.name, err);
+	case FL_STATEMENT_COMMIT:
+		return fl_group_commit(g, event, 0, err);
+	case FL_STATEMENT_ROLLBACK:
+		return fl_group_rollback(g, event, err);
+	case FL_STATEMENT_XA_COMMIT:
+	case FL_STATEMENT_XA_ROLLBACK:
+		return end_xa(
+			g, event, statement.name, statement.kind == FL_STATEMENT_XA_COMMIT, err);
+	case FL_STATEMENT_TRUNCATE:
+		result = add_statement(g, FL_TRUNCATE, &query, &statement, err);
+		break;
+	case FL_STATEMENT_DML:
+		result = fl_group_doubt_anywhere(
+			g, "a statement in place of rows: SET GLOBAL binlog_format = ROW", err);
+		break;
+	case FL_STATEMENT_DDL:
+		result = add_statement(g, FL_DDL, &query, &statement, err);
+		fl_tables_clear(g->tables);
+		break;
+	}
+	if (result != 0 || !alone)
+		return result;
+	g->anonymous |= g->gtid.kind == FL_GTID_NONE;
+	return fl_group_commit(g, event, 0, err);
+}
+
+static int on_xa_prepare(struct fl_grouper *g, const struct fl_event *event, struct fl_err *err)
+{
+	bool one_phase;
+	struct fl_buf xid = { 0 };
+	int result = fl_xa_prepare_decode(event, &one_phase, &xid, err);
+	if (result == 0 && !one_phase && g->parts > 0)
+		result = fl_err_set(
+			err, FL_ECORRUPT, "XA PREPARE of a transaction without XA START");
+	if (result == 0 && !one_phase && g->txn != NULL) {
+		g->txn->bytes = g->txn->arena.reserved;
+		fl_prepared_put(g->prepared, (struct fl_bytes){ xid.data, xid.size }, g->txn);
+		g->txn = NULL;
+	}
+	fl_buf_finish(&xid);
+	return result != 0 ? result : fl_group_commit(g, event, 0, err);
+}
+
+/* The event's rows, up to the first that can't be read; what came before it in the event is dropped
+ * too. */
+static int add_rows(struct fl_grouper *g, const struct fl_event *event,
+	const struct fl_mapped *mapped, struct fl_err *err)
+{
+	struct fl_txn *txn = fl_group_txn(g);
+	if (txn == NULL)
+		return fl_group_no_memory(err);
+	/* The images point into the event, so the event goes into the arena. */
+	struct fl_event copy = *event;
+	copy.body = fl_txn_copy(txn, event->body);
+	if (copy.body.data == NULL || fl_txn_hold(txn, mapped->def) != 0)
+		return fl_group_no_memory(err);
+
+	struct fl_table_def *def = mapped->def;
+	struct fl_err reason;
+	struct fl_rows rows;
+	size_t count = txn->view.change_count;
+	int result = fl_rows_decode(&copy, &g->format, &rows, &reason);
+	if (result == 0)
+		result = fl_rows_check(&rows, def, &reason);
+	if (result == 0)
+		result = 1;
+	while (result == 1) {
+		struct fl_row before, after;
+		result = fl_rows_next(&rows, def, &before, &after, &reason);
+		if (result != 1)
+			break;
+		struct fl_change *change = fl_txn_add(txn);
+		if (change == NULL)
+			return fl_group_no_memory(err);
+		change->op = rows.op;
+		change->before = before;
+		change->after = after;
+		change->db = def->table.db;
+		change->table = def->table.name;
+	}
+	if (result == 0)
+		return 0;
+	txn->view.change_count = count;
+	return fl_group_doubt(g, def->table.db, def->table.name, reason.text, err);
+}
+
+static int on_rows(struct fl_grouper *g, const struct fl_event *event, struct fl_err *err)
+{
+	/* All rows events begin with the table id and the flags. */
+	uint8_t post_header = g->format.post_header[event->type];
+	struct fl_cursor c = fl_cursor(event->body.data, event->body.size);
+	uint64_t id = fl_take_uint(&c, post_header == 6 ? 4 : 6);
+	uint16_t flags = fl_take_u16(&c);
+	if (c.failed)
+		return fl_err_set(err, FL_ECORRUPT, "a rows event of %zu bytes", event->body.size);
+
+	int result = 0;
+	const struct fl_mapped *mapped = fl_tables_find(g->tables, id);
+	bool is_dummy = id == UINT64_C(0xffffffffffff) || id == 0xffffff;
+	if (mapped == NULL) {
+		/* A dummy row closes a statement whose rows were all filtered. */
+		if (!is_dummy)
+			result = fl_group_doubt_anywhere(
+				g, "rows of a table that was not mapped", err);
+	} else if (!mapped->wanted || g->too_large) {
+		if (mapped->wanted && mapped->def != NULL)
+			result = fl_group_doubt(g, mapped->def->table.db, mapped->def->table.name,
+				"an XA transaction beyond transaction_bytes", err);
+	} else if (mapped->def == NULL) {
+		result = fl_group_doubt(
+			g, fl_bytes_of(mapped->db), fl_bytes_of(mapped->name), mapped->doubt, err);
+	} else if (mapped->def->doubt != NULL) {
+		result = fl_group_doubt(
+			g, mapped->def->table.db, mapped->def->table.name, mapped->def->doubt, err);
+	} else if (!fl_rows_is(event->type)) {
+		char reason[160];
+		snprintf(reason, sizeof(reason), "%s is not decoded yet",
+			fl_event_name(event->type));
+		result = fl_group_doubt(
+			g, mapped->def->table.db, mapped->def->table.name, reason, err);
+	} else {
+		result = add_rows(g, event, mapped, err);
+	}
+	if ((flags & FL_ROWS_STATEMENT_END) != 0)
+		fl_tables_end_statement(g->tables);
+	return result != 0 ? result : fl_group_keep_within_limit(g, err);
+}
+
+static int on_rotate(struct fl_grouper *g, const struct fl_event *event, struct fl_err *err)
+{
+	struct fl_rotate rotate;
+	int result = fl_rotate_decode(event, &rotate, err);
+	if (result != 0)
+		return result;
+	if (rotate.file.size >= sizeof(g->file))
+		return fl_err_set(err, FL_ECORRUPT, "a file name of %zu bytes", rotate.file.size);
+	memcpy(g->file, rotate.file.data, rotate.file.size);
+	g->file[rotate.file.size] = '\0';
+	g->offset = rotate.position;
+	/* A server that crashed leaves a transaction without an end, and writes on in the next
+	 * file. */
+	fl_group_end(g);
+	fl_tables_end_statement(g->tables);
+	return 0;
+}
+
+/* Passed on so that positions move even if nothing else happens. */
+static int emit_place(struct fl_grouper *g, struct fl_err *err)
+{
+	int result = fl_group_emit(g, true, err);
+	fl_group_end(g);
+	return result;
+}
+
+static int on_heartbeat(struct fl_grouper *g, const struct fl_event *event, struct fl_err *err)
+{
+	struct fl_rotate place;
+	int result = fl_heartbeat_decode(event, &place, err);
+	if (result != 0 || g->in_group)
+		return result;
+	bool same_file = strlen(g->file) == place.file.size &&
+			 memcmp(g->file, place.file.data, place.file.size) == 0;
+	/* Where the offset is beyond 32 bits the plain heartbeat can't tell, and the place is known
+	 * anyway. */
+	if (!same_file || place.position <= g->offset || g->offset > UINT32_MAX)
+		return 0;
+	g->offset = place.position;
+	return emit_place(g, err);
+}
+
+static int on_opaque(
+	struct fl_grouper *g, const struct fl_event *event, const char *advice, struct fl_err *err)
+{
+	char reason[256];
+	snprintf(reason, sizeof(reason), "%s (type %u) is not decoded%s%s",
+		fl_event_name(event->type), event->type, advice != NULL ? ": " : "",
+		advice != NULL ? advice : "");
+	return fl_group_doubt_anywhere(g, reason, err);
+}
+
+static int dispatch(struct fl_grouper *g, const struct fl_event *event, struct fl_err *err)
+{
+	uint64_t xid;
+	int result;
+	switch (event->type) {
+	case FL_EVENT_FORMAT_DESCRIPTION:
+		return fl_format_decode(event, &g->format, err);
+	case FL_EVENT_ROTATE:
+		result = on_rotate(g, event, err);
+		if (result == 0 && (event->flags & FL_EVENT_FLAG_ARTIFICIAL) == 0)
+			result = emit_place(g, err);
+		return result;
+	case FL_EVENT_HEARTBEAT:
+	case FL_EVENT_HEARTBEAT_V2:
+		return on_heartbeat(g, event, err);
+	case FL_EVENT_GTID:
+	case FL_EVENT_ANONYMOUS_GTID:
+	case FL_EVENT_GTID_TAGGED:
+	case FL_EVENT_MARIADB_GTID:
+		return on_gtid(g, event, err);
+	case FL_EVENT_QUERY:
+		return on_query(g, event, err);
+	case FL_EVENT_XID:
+		result = fl_xid_decode(event, &xid, err);
+		return result != 0 ? result : fl_group_commit(g, event, xid, err);
+	case FL_EVENT_XA_PREPARE:
+		return on_xa_prepare(g, event, err);
+	case FL_EVENT_TABLE_MAP:
+		return fl_tables_map(g->tables, event, &g->format, g->collations, g->hooks.wants,
+			g->hooks.complete, g->hooks.ctx, err);
+	case FL_EVENT_WRITE_ROWS_V1:
+	case FL_EVENT_UPDATE_ROWS_V1:
+	case FL_EVENT_DELETE_ROWS_V1:
+	case FL_EVENT_WRITE_ROWS:
+	case FL_EVENT_UPDATE_ROWS:
+	case FL_EVENT_DELETE_ROWS:
+	case FL_EVENT_PARTIAL_UPDATE_ROWS:
+	case FL_EVENT_MARIADB_WRITE_ROWS_COMPRESSED_V1:
+	case FL_EVENT_MARIADB_UPDATE_ROWS_COMPRESSED_V1:
+	case FL_EVENT_MARIADB_DELETE_ROWS_COMPRESSED_V1:
+	case FL_EVENT_MARIADB_WRITE_ROWS_COMPRESSED:
+	case FL_EVENT_MARIADB_UPDATE_ROWS_COMPRESSED:
+	case FL_EVENT_MARIADB_DELETE_ROWS_COMPRESSED:
+		return on_rows(g, event, err);
+	case FL_EVENT_STOP:
+	case FL_EVENT_INTVAR:
+	case FL_EVENT_RAND:
+	case FL_EVENT_USER_VAR:
+	case FL_EVENT_IGNORABLE:
+	case FL_EVENT_ROWS_QUERY:
+	case FL_EVENT_PREVIOUS_GTIDS:
+	case FL_EVENT_TRANSACTION_CONTEXT:
+	case FL_EVENT_VIEW_CHANGE:
+	case FL_EVENT_MARIADB_ANNOTATE_ROWS:
+	case FL_EVENT_MARIADB_BINLOG_CHECKPOINT:
+	case FL_EVENT_MARIADB_GTID_LIST:
+	case FL_EVENT_MARIADB_START_ENCRYPTION:
+		return 0;
+	case FL_EVENT_TRANSACTION_PAYLOAD:
+		/* It holds everything from BEGIN to the commit. */
+		result =
+			on_opaque(g, event, "SET GLOBAL binlog_transaction_compression = OFF", err);
+		return result != 0 ? result : fl_group_commit(g, event, 0, err);
+	default:
+		if ((event->flags & FL_EVENT_FLAG_IGNORABLE) != 0)
+			return 0;
+		result = on_opaque(g, event,
+			event->type == FL_EVENT_MARIADB_QUERY_COMPRESSED
+				? "SET GLOBAL log_bin_compress = OFF"
+				: NULL,
+			err);
+		if (result != 0)
+			return result;
+		return g->in_group && !g->standalone ? fl_group_keep_within_limit(g, err)
+						     : fl_group_commit(g, event, 0, err);
+	}
+}
+
+int fl_grouper_feed(struct fl_grouper *g, const uint8_t *data, size_t size, struct fl_err *err)
+{
+	struct fl_event event = { 0 };
+	uint64_t before = g->offset;
+	struct fl_err reason = { 0 };
+	int result = fl_event_decode(&g->format, data, size, &event, &reason);
+	if (result == 0 && event.type != FL_EVENT_ROTATE && event.type != FL_EVENT_HEARTBEAT &&
+		event.type != FL_EVENT_HEARTBEAT_V2)
+		result = advance(g, &event, &reason);
+	if (result == 0)
+		result = dispatch(g, &event, &reason);
+	if (result == 0)
+		return 0;
+	if (result == FL_EUNSUPPORTED)
+		result = FL_ECORRUPT;
+	return fl_err_set(err, result, "%s at %s:%llu: %s", fl_event_name(event.type), g->file,
+		(unsigned long long)before, reason.text);
+}

@@ -1,2 +1,466 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Streams of events, written by hand, and the transactions that come of them, as text: one line a
+ * transaction, "GTID? [first|part|last] change change ... @offset".
+ */
 #include <criterion/criterion.h>
+
+#include "transaction/grouper.h"
+
+enum { TABLE_ID = 77 };
+
+struct bench {
+	struct fl_grouper *grouper;
+	struct fl_buf said;
+	uint32_t offset;
+	bool unwanted;
+	int complete_result;
+	unsigned completed;
+};
+
+static bool wants(void *ctx, struct fl_bytes db, struct fl_bytes table)
+{
+	struct bench *b = ctx;
+	cr_expect(db.size == 4 && memcmp(db.data, "shop", 4) == 0);
+	cr_expect(table.size > 0);
+	return !b->unwanted;
+}
+
+static int complete(void *ctx, struct fl_table_def *def, uint32_t event_time, struct fl_err *err)
+{
+	struct bench *b = ctx;
+	cr_expect_eq(def->table.column_count, 1);
+	cr_expect_eq(event_time, 1000);
+	b->completed++;
+	return b->complete_result != 0 ? fl_err_set(err, b->complete_result, "altered since") : 0;
+}
+
+static int emit(void *ctx, struct fl_txn *txn)
+{
+	static const char ops[] = "IUDTS?";
+	struct bench *b = ctx;
+	char text[80];
+	if (txn->view.gtid.size > 0) {
+		fl_buf_append(&b->said, txn->view.gtid.data, txn->view.gtid.size);
+		fl_buf_char(&b->said, ' ');
+	}
+	if (!txn->view.first || !txn->view.last)
+		fl_buf_text(&b->said, txn->view.last	? "last "
+				      : txn->view.first ? "first "
+							: "part ");
+	for (size_t i = 0; i < txn->view.change_count; i++) {
+		const struct fl_change *change = &txn->view.changes[i];
+		const struct fl_row *row =
+			change->op == FL_DELETE ? &change->before : &change->after;
+		fl_buf_char(&b->said, ops[change->op]);
+		if (change->op <= FL_DELETE) {
+			/* One INT column behind a null bitmap of one byte. */
+			cr_assert_eq(row->size, 5);
+			snprintf(text, sizeof(text), "%u", row->data[1]);
+			fl_buf_text(&b->said, text);
+		} else {
+			fl_buf_append(&b->said, change->table.data, change->table.size);
+		}
+		fl_buf_char(&b->said, ' ');
+	}
+	snprintf(text, sizeof(text), "@%llu\n", (unsigned long long)txn->view.position);
+	fl_buf_text(&b->said, text);
+	fl_txn_unref(txn);
+	return 0;
+}
+
+static void put(struct fl_buf *buf, uint64_t value, unsigned size)
+{
+	for (unsigned i = 0; i < size; i++)
+		fl_buf_char(buf, (char)(value >> 8 * i));
+}
+
+static int feed_at(struct bench *b, uint8_t type, uint16_t flags, const void *body, size_t size,
+	uint32_t log_pos, struct fl_err *err)
+{
+	struct fl_buf event = { 0 };
+	put(&event, 1000, 4);
+	put(&event, type, 1);
+	put(&event, 1, 4);
+	put(&event, 19 + size, 4);
+	put(&event, log_pos, 4);
+	put(&event, flags, 2);
+	fl_buf_append(&event, body, size);
+	int result = fl_grouper_feed(b->grouper, (const uint8_t *)event.data, event.size, err);
+	fl_buf_finish(&event);
+	return result;
+}
+
+static void feed(struct bench *b, uint8_t type, const void *body, size_t size)
+{
+	struct fl_err err = { 0 };
+	b->offset += (uint32_t)(19 + size);
+	int result = feed_at(b, type, 0, body, size, b->offset, &err);
+	cr_assert_eq(result, 0, "type %u: %s", type, err.text);
+}
+
+static void feed_buf(struct bench *b, uint8_t type, struct fl_buf *body)
+{
+	feed(b, type, body->data, body->size);
+	fl_buf_finish(body);
+}
+
+static void format(struct bench *b, const char *version)
+{
+	struct fl_buf body = { 0 };
+	char text[50] = { 0 };
+	memcpy(text, version, strlen(version));
+	put(&body, 4, 2);
+	fl_buf_append(&body, text, sizeof(text));
+	put(&body, 0, 4);
+	put(&body, 19, 1);
+	for (unsigned type = 1; type <= 164; type++)
+		put(&body,
+			type == 2				   ? 13
+			: type == 4				   ? 8
+			: type == 19				   ? 8
+			: (type >= 23 && type <= 25)		   ? 8
+			: (type >= 30 && type <= 32) || type == 39 ? 10
+								   : 0,
+			1);
+	put(&body, 0, 1); /* no checksums ... */
+	put(&body, 0, 4); /* ... and the place of one */
+	feed_buf(b, FL_EVENT_FORMAT_DESCRIPTION, &body);
+}
+
+static void query(struct bench *b, const char *sql)
+{
+	struct fl_buf body = { 0 };
+	put(&body, 1, 4);
+	put(&body, 0, 4);
+	put(&body, 4, 1); /* the database's length */
+	put(&body, 0, 2);
+	put(&body, 0, 2); /* no status variables */
+	fl_buf_append(&body, "shop", 5);
+	fl_buf_text(&body, sql);
+	feed_buf(b, FL_EVENT_QUERY, &body);
+}
+
+static void table_map(struct bench *b, const char *name, uint8_t type)
+{
+	struct fl_buf body = { 0 };
+	put(&body, TABLE_ID, 6);
+	put(&body, 1, 2);
+	put(&body, 4, 1);
+	fl_buf_append(&body, "shop", 5);
+	put(&body, strlen(name), 1);
+	fl_buf_append(&body, name, strlen(name) + 1);
+	put(&body, 1, 1); /* one column */
+	put(&body, type, 1);
+	put(&body, 0, 1); /* no metadata */
+	put(&body, 0, 1); /* not nullable */
+	feed_buf(b, FL_EVENT_TABLE_MAP, &body);
+}
+
+static void rows(struct bench *b, uint8_t type, const char *ids, uint64_t table_id)
+{
+	struct fl_buf body = { 0 };
+	put(&body, table_id, 6);
+	put(&body, FL_ROWS_STATEMENT_END, 2);
+	put(&body, 2, 2); /* no extra data */
+	put(&body, 1, 1);
+	put(&body, 0xff, 1);
+	if (type == FL_EVENT_UPDATE_ROWS)
+		put(&body, 0xff, 1);
+	for (; *ids != '\0'; ids++) {
+		put(&body, 0, 1);
+		put(&body, (uint64_t)(*ids - '0'), 4);
+	}
+	feed_buf(b, type, &body);
+}
+
+static void insert(struct bench *b, const char *ids)
+{
+	table_map(b, "t", 3);
+	rows(b, FL_EVENT_WRITE_ROWS, ids, TABLE_ID);
+}
+
+static void xid(struct bench *b)
+{
+	feed(b, FL_EVENT_XID, "\7\0\0\0\0\0\0\0", 8);
+}
+
+static void mariadb_gtid(struct bench *b, uint8_t number, uint8_t flags)
+{
+	struct fl_buf body = { 0 };
+	put(&body, number, 8);
+	put(&body, 0, 4);
+	put(&body, flags, 1);
+	put(&body, 0, 6);
+	feed_buf(b, FL_EVENT_MARIADB_GTID, &body);
+}
+
+static void begin(struct bench *b, size_t limit, const char *version)
+{
+	struct fl_grouper_hooks hooks = { b, wants, complete, emit };
+	struct fl_position from = { .file = "binlog.000001", .offset = 4 };
+	static const struct fl_collations none;
+	*b = (struct bench){ .offset = 4 };
+	b->grouper = fl_grouper_create(&hooks, limit);
+	cr_assert_not_null(b->grouper);
+	fl_grouper_restart(b->grouper, &from, &none);
+	format(b, version);
+}
+
+/* Offsets are left out of what is expected: they have a test of their own. */
+static void end(struct bench *b, const char *expected)
+{
+	struct fl_buf plain = { 0 };
+	for (size_t i = 0; i < b->said.size; i++) {
+		if (b->said.data[i] == '@')
+			while (b->said.data[i] != '\n')
+				i++;
+		fl_buf_char(&plain, b->said.data[i]);
+	}
+	fl_buf_char(&plain, '\0');
+	cr_expect_str_eq(plain.data, expected);
+	fl_buf_finish(&plain);
+	fl_buf_finish(&b->said);
+	fl_grouper_destroy(b->grouper);
+}
+
+static const char mysql[] = "9.7.0", mariadb[] = "10.11.8-MariaDB-log";
+
+Test(grouper, changes_come_with_their_commit)
+{
+	struct bench b;
+	begin(&b, 1 << 20, mysql);
+	query(&b, "BEGIN");
+	insert(&b, "12");
+	cr_expect_eq(b.said.size, 0, "nothing may be passed on before the commit");
+	cr_expect_not(fl_grouper_at_boundary(b.grouper));
+	table_map(&b, "t", 3);
+	rows(&b, FL_EVENT_UPDATE_ROWS, "13", TABLE_ID);
+	table_map(&b, "t", 3);
+	rows(&b, FL_EVENT_DELETE_ROWS, "2", TABLE_ID);
+	xid(&b);
+	cr_expect(fl_grouper_at_boundary(b.grouper));
+	query(&b, "BEGIN");
+	insert(&b, "4");
+	query(&b, "COMMIT");
+	end(&b, "I1 I2 U3 D2 \nI4 \n");
+}
+
+Test(grouper, what_is_rolled_back_never_shows)
+{
+	struct bench b;
+	begin(&b, 1 << 20, mysql);
+	query(&b, "BEGIN");
+	insert(&b, "1");
+	query(&b, "ROLLBACK");
+	query(&b, "BEGIN");
+	insert(&b, "2");
+	query(&b, "SAVEPOINT `s`");
+	insert(&b, "3");
+	query(&b, "SAVEPOINT `s2`");
+	insert(&b, "4");
+	query(&b, "ROLLBACK TO `s`");
+	insert(&b, "5");
+	xid(&b);
+	end(&b, "\nI2 I5 \n");
+}
+
+Test(grouper, a_statement_alone_is_a_transaction)
+{
+	struct bench b;
+	begin(&b, 1 << 20, mysql);
+	query(&b, "ALTER TABLE t ADD c int");
+	query(&b, "TRUNCATE TABLE t");
+	end(&b, "S \nTt \n");
+}
+
+Test(grouper, mariadb_s_gtid_stands_for_the_begin)
+{
+	struct bench b;
+	begin(&b, 1 << 20, mariadb);
+	mariadb_gtid(&b, 5, 0);
+	insert(&b, "1");
+	xid(&b);
+	mariadb_gtid(&b, 6, 1);
+	query(&b, "DROP TABLE t");
+	mariadb_gtid(&b, 7, 0);
+	query(&b, "INSERT INTO t VALUES (1)");
+	insert(&b, "2");
+	query(&b, "COMMIT");
+	end(&b, "0-1-5 I1 \n0-1-6 S \n0-1-7 ? I2 \n");
+}
+
+Test(grouper, a_statement_in_place_of_rows_is_a_doubt_about_every_table)
+{
+	struct bench b;
+	begin(&b, 1 << 20, mysql);
+	query(&b, "BEGIN");
+	query(&b, "UPDATE t SET a = 1");
+	xid(&b);
+	end(&b, "? \n");
+}
+
+Test(grouper, a_large_transaction_is_passed_on_in_parts)
+{
+	struct bench b;
+	begin(&b, 1000, mysql);
+	query(&b, "BEGIN");
+	for (int i = 0; i < 12; i++)
+		insert(&b, "1");
+	xid(&b);
+	cr_assert_not_null(b.said.data);
+	cr_expect_eq(strncmp(b.said.data, "first I1 ", 9), 0);
+	fl_buf_char(&b.said, '\0');
+	cr_expect_not_null(strstr(b.said.data, "\npart I1 "));
+	cr_expect_not_null(strstr(b.said.data, "\nlast "));
+	unsigned inserts = 0;
+	for (const char *c = b.said.data; *c != '\0'; c++)
+		inserts += *c == 'I';
+	cr_expect_eq(inserts, 12);
+	fl_buf_finish(&b.said);
+	fl_grouper_destroy(b.grouper);
+}
+
+Test(grouper, a_rollback_after_parts_puts_their_tables_in_doubt)
+{
+	struct bench b;
+	begin(&b, 600, mysql);
+	query(&b, "BEGIN");
+	insert(&b, "123456789");
+	query(&b, "ROLLBACK");
+	end(&b, "first I1 I2 I3 I4 I5 I6 I7 I8 I9 \nlast ?t \n");
+}
+
+static void xa_prepare(struct bench *b)
+{
+	struct fl_buf body = { 0 };
+	put(&body, 0, 1);
+	put(&body, 1, 4);
+	put(&body, 1, 4);
+	put(&body, 0, 4);
+	fl_buf_char(&body, 'a');
+	feed_buf(b, FL_EVENT_XA_PREPARE, &body);
+}
+
+static void xa(struct bench *b, const char *row, const char *ending)
+{
+	query(b, "XA START X'61',X'',1");
+	insert(b, row);
+	query(b, "XA END X'61',X'',1");
+	xa_prepare(b);
+	query(b, "BEGIN");
+	insert(b, "9");
+	xid(b);
+	query(b, ending);
+}
+
+Test(grouper, xa_rows_wait_for_their_commit)
+{
+	struct bench b;
+	begin(&b, 1 << 20, mysql);
+	xa(&b, "1", "XA COMMIT X'61',X'',1");
+	xa(&b, "2", "XA ROLLBACK X'61',X'',1");
+	query(&b, "XA COMMIT X'61',X'',1");
+	end(&b, "\nI9 \nI1 \n"
+		"\nI9 \n\n"
+		"? \n");
+}
+
+Test(grouper, what_can_not_be_read_is_a_doubt_never_nothing)
+{
+	struct bench b;
+	begin(&b, 1 << 20, mysql);
+	query(&b, "BEGIN");
+	rows(&b, FL_EVENT_WRITE_ROWS, "1", 5);	     /* never mapped */
+	rows(&b, FL_EVENT_WRITE_ROWS, "", 0xffffff); /* the dummy that ends a statement */
+	table_map(&b, "odd", 222);
+	rows(&b, FL_EVENT_WRITE_ROWS, "1", TABLE_ID);
+	table_map(&b, "json", 3);
+	rows(&b, FL_EVENT_PARTIAL_UPDATE_ROWS, "1", TABLE_ID);
+	feed(&b, 99, "??", 2);
+	xid(&b);
+	feed(&b, FL_EVENT_TRANSACTION_PAYLOAD, "??", 2);
+	feed(&b, FL_EVENT_INCIDENT, "??", 2);
+	end(&b, "? ?odd ?json ? \n? \n? \n");
+}
+
+Test(grouper, a_table_in_doubt_shows_no_rows)
+{
+	struct bench b;
+	begin(&b, 1 << 20, mysql);
+	b.complete_result = FL_ECORRUPT;
+	query(&b, "BEGIN");
+	insert(&b, "1");
+	xid(&b);
+	end(&b, "?t \n");
+}
+
+Test(grouper, an_unwanted_table_s_rows_are_left_out_and_the_position_moves)
+{
+	struct bench b;
+	begin(&b, 1 << 20, mysql);
+	b.unwanted = true;
+	query(&b, "BEGIN");
+	table_map(&b, "u", 222);
+	rows(&b, FL_EVENT_WRITE_ROWS, "1", TABLE_ID);
+	xid(&b);
+	end(&b, "\n");
+}
+
+Test(grouper, a_definition_is_parsed_once_until_it_changes)
+{
+	struct bench b;
+	begin(&b, 1 << 20, mysql);
+	query(&b, "BEGIN");
+	insert(&b, "1");
+	insert(&b, "2");
+	cr_expect_eq(b.completed, 1);
+	xid(&b);
+	query(&b, "ALTER TABLE t FORCE");
+	query(&b, "BEGIN");
+	insert(&b, "3");
+	cr_expect_eq(b.completed, 2);
+	xid(&b);
+	end(&b, "I1 I2 \nS \nI3 \n");
+}
+
+Test(grouper, places_are_kept_in_64_bits_and_through_events_without_one)
+{
+	struct bench b;
+	struct fl_err err = { 0 };
+	const char *file;
+	uint64_t offset;
+	begin(&b, 1 << 20, mysql);
+	cr_assert_eq(feed_at(&b, FL_EVENT_STOP, 0, "", 0, 0xfffffff0, &err), 0);
+	cr_assert_eq(feed_at(&b, FL_EVENT_STOP, 0, "", 0, 0, &err), 0);
+	fl_grouper_place(b.grouper, &file, &offset);
+	cr_expect_eq(offset, UINT64_C(0xfffffff0) + 19);
+	cr_assert_eq(feed_at(&b, FL_EVENT_STOP, 0, "", 0, 0x40, &err), 0);
+	fl_grouper_place(b.grouper, &file, &offset);
+	cr_expect_eq(offset, UINT64_C(0x100000040));
+	cr_assert_eq(feed_at(&b, FL_EVENT_STOP, FL_EVENT_FLAG_ARTIFICIAL, "", 0, 7, &err), 0);
+	fl_grouper_place(b.grouper, &file, &offset);
+	cr_expect_eq(offset, UINT64_C(0x100000040));
+	cr_expect_eq(feed_at(&b, FL_EVENT_STOP, 0, "", 0, 0x20, &err), FL_ECORRUPT);
+	cr_expect_not_null(strstr(err.text, "binlog.000001:4294967360"), "%s", err.text);
+	end(&b, "");
+}
+
+Test(grouper, a_new_file_moves_the_place_and_drops_what_a_crash_left)
+{
+	struct bench b;
+	const char *file;
+	uint64_t offset;
+	begin(&b, 1 << 20, mysql);
+	query(&b, "BEGIN");
+	insert(&b, "1");
+	struct fl_buf body = { 0 };
+	put(&body, 4, 8);
+	fl_buf_text(&body, "binlog.000002");
+	feed_buf(&b, FL_EVENT_ROTATE, &body);
+	fl_grouper_place(b.grouper, &file, &offset);
+	cr_expect_str_eq(file, "binlog.000002");
+	cr_expect_eq(offset, 4);
+	cr_expect(fl_grouper_at_boundary(b.grouper));
+	end(&b, "\n");
+}

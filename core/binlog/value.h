@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Private to core/binlog: single values, from the bytes of a row to text. No state, any thread.
+ *
+ * The ..._write functions write at `to`, where the caller has made room, and return the end of what
+ * they wrote: no more than FL_SHORT_MAX bytes, no NUL. NULL: the bytes are no value of that type.
+ */
+#ifndef FL_VALUE_H
+#define FL_VALUE_H
+
+#include "binlog/table.h"
+
+enum {
+	FL_TYPE_TINY = 1,
+	FL_TYPE_SHORT = 2,
+	FL_TYPE_LONG = 3,
+	FL_TYPE_FLOAT = 4,
+	FL_TYPE_DOUBLE = 5,
+	FL_TYPE_TIMESTAMP = 7,
+	FL_TYPE_LONGLONG = 8,
+	FL_TYPE_INT24 = 9,
+	FL_TYPE_DATE = 10,
+	FL_TYPE_TIME = 11,
+	FL_TYPE_DATETIME = 12,
+	FL_TYPE_YEAR = 13,
+	FL_TYPE_NEWDATE = 14,
+	FL_TYPE_VARCHAR = 15,
+	FL_TYPE_BIT = 16,
+	FL_TYPE_TIMESTAMP2 = 17,
+	FL_TYPE_DATETIME2 = 18,
+	FL_TYPE_TIME2 = 19,
+	FL_TYPE_BLOB_COMPRESSED = 140,	  /* MariaDB */
+	FL_TYPE_VARCHAR_COMPRESSED = 141, /* MariaDB */
+	FL_TYPE_VECTOR = 242,		  /* MySQL */
+	FL_TYPE_JSON = 245,
+	FL_TYPE_NEWDECIMAL = 246,
+	FL_TYPE_ENUM = 247,
+	FL_TYPE_SET = 248,
+	FL_TYPE_TINY_BLOB = 249,
+	FL_TYPE_MEDIUM_BLOB = 250,
+	FL_TYPE_LONG_BLOB = 251,
+	FL_TYPE_BLOB = 252,
+	FL_TYPE_VAR_STRING = 253,
+	FL_TYPE_STRING = 254,
+	FL_TYPE_GEOMETRY = 255,
+};
+
+enum { FL_SHORT_MAX = 80 };
+
+/* Numbers. */
+extern const char fl_digit_pairs[201];
+static inline char *fl_two_digits_write(unsigned value, char *to)
+{
+	memcpy(to, fl_digit_pairs + (size_t)value * 2, 2);
+	return to + 2;
+}
+/* Exactly `count` digits, with leading zeros. */
+char *fl_digits_write(uint64_t value, unsigned count, char *to);
+char *fl_uint_write(uint64_t value, char *to);
+char *fl_int_write(int64_t value, char *to);
+/* The shortest digits that read back as the same value, written as servers do: 0.1, 1e15. */
+char *fl_double_write(double value, char *to);
+char *fl_float_write(float value, char *to);
+
+/* DECIMAL(precision, scale), 1 <= precision <= 65, scale <= precision. */
+unsigned fl_decimal_size(unsigned precision, unsigned scale);
+char *fl_decimal_write(const uint8_t *at, unsigned precision, unsigned scale, char *to);
+
+/* Dates and times, of a column; and in the packed form that they have in JSON documents. */
+unsigned fl_temporal_size(uint8_t type, unsigned digits);
+char *fl_temporal_write(const struct fl_column_def *def, const uint8_t *at, char *to);
+char *fl_temporal_packed_write(uint8_t type, uint64_t packed, char *to);
+
+/* 4 characters for each 3 bytes begun. */
+static inline size_t fl_base64_size(size_t size)
+{
+	return (size + 2) / 3 * 4;
+}
+char *fl_base64_write(const uint8_t *at, size_t size, char *to);
+
+/* Text in one of the character sets that are decoded: as the inside of a JSON string, or as it is.
+ * 0, FL_ENOMEM, FL_ECORRUPT where it is not valid in the character set. */
+int fl_charset_json(enum fl_charset charset, struct fl_bytes text, struct fl_buf *out);
+int fl_charset_text(enum fl_charset charset, struct fl_bytes text, struct fl_buf *out);
+bool fl_utf8_is_valid(struct fl_bytes text);
+/* fl_charset_json of a short text, in plain memory: NULL where it is not valid. */
+enum { FL_TEXT_SHORT = 4096, FL_TEXT_WORST = 6 };
+char *fl_charset_json_write(
+	enum fl_charset charset, const uint8_t *at, const uint8_t *end, char *to);
+
+/* A column's value, where it lies in the row. */
+struct fl_cell {
+	const uint8_t *at;
+	uint32_t size;
+};
+
+/* What a value takes as JSON at most, if it is one that fl_value_json_write() can write without
+ * growing its output; else 0. */
+static inline size_t fl_value_json_room(const struct fl_column_def *def, struct fl_cell cell)
+{
+	if (def->form == FL_FORM_NUMBER || def->form == FL_FORM_SHORT)
+		return FL_SHORT_MAX + 2;
+	if (def->form == FL_FORM_TEXT && cell.size <= FL_TEXT_SHORT)
+		return (size_t)cell.size * FL_TEXT_WORST + 2;
+	return 0;
+}
+char *fl_value_json_write(const struct fl_column_def *def, struct fl_cell cell, char *to);
+
+/* The value in each of the forms that row.h promises. 0, FL_ENOMEM, FL_ECORRUPT, or
+ * FL_EUNSUPPORTED where the definition says not_decoded. */
+int fl_value_json(const struct fl_column_def *def, struct fl_cell cell, struct fl_buf *out);
+int fl_value_text(const struct fl_column_def *def, struct fl_cell cell, struct fl_buf *out);
+int fl_value_decode(const struct fl_column_def *def, struct fl_cell cell, struct fl_buf *scratch,
+	struct fl_value *ret);
+
+/* Columns in the making. The classes are those by which a table map's optional metadata counts. */
+bool fl_type_is_integer(uint8_t type);
+bool fl_type_is_numeric(uint8_t type);
+bool fl_type_has_labels(uint8_t type);
+bool fl_type_has_charset(uint8_t type);
+/* How many bytes of metadata the event has for a type; -1: not a type that rows can have. */
+int fl_column_metadata_size(uint8_t type);
+/* Sets how a value lies in the row; `meta` is that many bytes. False: they are no valid ones. */
+bool fl_column_lay_out(struct fl_column_def *def, const uint8_t *meta);
+/* From type, charset, labels and `not_decoded`. */
+enum fl_form fl_column_form(const struct fl_column_def *def);
+
+/* Settles the form and the JSON name of each column, and whether the definition is complete, from
+ * all that is known by now. 0 or FL_ENOMEM. */
+int fl_table_settle(struct fl_table_def *def, struct fl_err *err);
+/* Reads the optional metadata into a definition whose columns are laid out. */
+int fl_metadata_decode(struct fl_table_def *def, struct fl_column *columns, struct fl_cursor *c,
+	bool is_mariadb, const struct fl_collations *collations, struct fl_err *err);
+
+/* What stands in an err where the table is named. */
+#define FL_TABLE_FMT "%.*s.%.*s"
+#define FL_TABLE_ARG(def)                                                                          \
+	(int)(def)->table.db.size, (def)->table.db.data, (int)(def)->table.name.size,              \
+		(def)->table.name.data
+
+#endif

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Positions of sinks that keep none themselves: one small file a sink, STATE_DIR/SINK.position,
+ * replaced atomically and synced. Each sink's thread uses its own file. Calls block.
+ */
+#ifndef FL_CHECKPOINT_H
+#define FL_CHECKPOINT_H
+
+#include <fastlane/change.h>
+
+/* 0 or FL_EIO: the file is as it was before. */
+int fl_checkpoint_save(
+	const char *state_dir, const char *sink, struct fl_bytes position, struct fl_err *err);
+
+/* Appends the position kept: 1; 0 if there is none; FL_EIO, or FL_ECORRUPT for a file that was not
+ * written whole by fl_checkpoint_save(). */
+int fl_checkpoint_load(
+	const char *state_dir, const char *sink, struct fl_buf *ret, struct fl_err *err);
+
+/* Takes the folder for this process, until it ends: 0 and a descriptor to be closed, or FL_EIO,
+ * also if another fastlane has it. */
+int fl_checkpoint_lock(const char *state_dir, int *ret_fd, struct fl_err *err);
+
+#endif

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The keys of the core's own sections, declared the way plugins declare theirs.
+ */
+#include <errno.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "config.h"
+
+static bool refuse(struct fl_err *err, const char *why)
+{
+	fl_err_set(err, FL_EINVAL, "%s", why);
+	return false;
+}
+
+static bool check_directory(const char *path, bool writable, struct fl_err *err)
+{
+	struct stat status;
+	if (stat(path, &status) != 0 || access(path, writable ? W_OK | X_OK : R_OK | X_OK) != 0)
+		return refuse(err, strerror(errno));
+	return S_ISDIR(status.st_mode) || refuse(err, "is not a directory");
+}
+
+static bool check_state_dir(const char *path, struct fl_err *err)
+{
+	struct fl_err why;
+	if (check_directory(path, true, &why))
+		return true;
+	fl_err_set(err, FL_EINVAL, "must be a directory that can be written: %s", why.text);
+	return false;
+}
+
+static bool check_plugin_path(const char *path, struct fl_err *err)
+{
+	char directory[256]; /* more than a line of the file can hold */
+	for (const char *at = path; *at != '\0'; at += *at == ':') {
+		size_t size = strcspn(at, ":");
+		struct fl_err why;
+		snprintf(directory, sizeof(directory), "%.*s", (int)size, at);
+		if (size > 0 && !check_directory(directory, false, &why)) {
+			fl_err_set(err, FL_EINVAL,
+				"must be directories, separated by a colon: %s: %s", directory,
+				why.text);
+			return false;
+		}
+		at += size;
+	}
+	return true;
+}
+
+bool fl_config_size(const char *text, uint64_t *ret, struct fl_err *err)
+{
+	enum { DIGITS = 15 }; /* with any unit still far from 64 bits */
+	static const char allowed[] = "must be a size of 1M to 1024G, such as 65536K, 64M or 1G";
+	uint64_t value = 0;
+	size_t digits = strspn(text, "0123456789");
+	if (digits == 0 || digits > DIGITS)
+		return refuse(err, allowed);
+	for (size_t i = 0; i < digits; i++)
+		value = value * 10 + (uint64_t)(text[i] - '0');
+	const char *unit = text + digits;
+	unsigned const shift = *unit == 'K' || *unit == 'k'   ? 10
+			       : *unit == 'M' || *unit == 'm' ? 20
+			       : *unit == 'G' || *unit == 'g' ? 30
+							      : 0;
+	if (unit[shift > 0] != '\0' || value > (UINT64_C(1) << 40) >> shift ||
+		value << shift < UINT64_C(1) << 20)
+		return refuse(err, allowed);
+	*ret = value << shift;
+	return true;
+}
+
+static bool check_size(const char *text, struct fl_err *err)
+{
+	uint64_t size;
+	return fl_config_size(text, &size, err);
+}
+
+static bool check_start(const char *text, struct fl_err *err)
+{
+	return fl_start_check(text, err) == 0;
+}
+
+static bool check_readable(const char *path, struct fl_err *err)
+{
+	if (access(path, R_OK) == 0)
+		return true;
+	fl_err_set(err, FL_EINVAL, "must be a file that can be read: %s", strerror(errno));
+	return false;
+}
+
+static bool check_table(const char *text, struct fl_err *err)
+{
+	return fl_table_pattern_check(text, err) == 0;
+}
+
+static bool check_key(const char *text, struct fl_err *err)
+{
+	return fl_template_check(text, err) == 0;
+}
+
+static bool check_invalidate(const char *text, struct fl_err *err)
+{
+	return fl_template_list_check(text, err) == 0;
+}
+
+static const struct fl_option fastlane_keys[] = {
+	{ .name = "state_dir",
+		.type = FL_OPTION_TEXT,
+		.help = "directory for the positions of sinks that do not keep their own",
+		.check = check_state_dir },
+	{ .name = "plugin_path",
+		.type = FL_OPTION_TEXT,
+		.help = "directories, separated by colons, to look for plugins in first",
+		.check = check_plugin_path },
+	{ .name = "queue_bytes",
+		.type = FL_OPTION_TEXT,
+		.fallback = "64M",
+		.help = "what may wait in front of each sink",
+		.check = check_size },
+	{ .name = "transaction_bytes",
+		.type = FL_OPTION_TEXT,
+		.fallback = "64M",
+		.help = "a transaction beyond it is passed on in parts",
+		.check = check_size },
+	{ .name = "log_level",
+		.type = FL_OPTION_CHOICE,
+		.choices = "error|warn|info|debug",
+		.fallback = "info",
+		.help = "the least important entries to log" },
+	{ .name = NULL },
+};
+
+static const struct fl_option source_keys[] = {
+	{ .name = "host",
+		.type = FL_OPTION_TEXT,
+		.fallback = "127.0.0.1",
+		.help = "the server's name or address" },
+	{ .name = "port",
+		.type = FL_OPTION_INT,
+		.minimum = 1,
+		.maximum = 65535,
+		.fallback = "3306",
+		.help = "its TCP port" },
+	{ .name = "socket",
+		.type = FL_OPTION_TEXT,
+		.help = "path of its unix socket, in place of host" },
+	{ .name = "user",
+		.type = FL_OPTION_TEXT,
+		.required = true,
+		.help = "account with the right to replicate" },
+	{ .name = "password", .type = FL_OPTION_SECRET, .help = "the account's password" },
+	{ .name = "password_file",
+		.type = FL_OPTION_FILE,
+		.help = "file that holds the password, in place of password" },
+	{ .name = "server_id",
+		.type = FL_OPTION_INT,
+		.required = true,
+		.minimum = 1,
+		.maximum = UINT32_MAX,
+		.help = "fastlane's own server id, like no other server's and replica's" },
+	{ .name = "start",
+		.type = FL_OPTION_TEXT,
+		.fallback = "current",
+		.help = "where a sink without a position begins: current, earliest, FILE:POS or a "
+			"GTID set",
+		.check = check_start },
+	{ .name = "heartbeat",
+		.type = FL_OPTION_INT,
+		.minimum = 1,
+		.maximum = 3600,
+		.fallback = "5",
+		.help = "seconds between signs of life of an idle source" },
+	{ .name = "connect_timeout",
+		.type = FL_OPTION_INT,
+		.minimum = 1,
+		.maximum = 60,
+		.fallback = "3",
+		.help = "seconds for a connection to be made" },
+	{ .name = "tls",
+		.type = FL_OPTION_BOOL,
+		.fallback = "no",
+		.help = "encrypt, and verify the server's certificate" },
+	{ .name = "tls_ca",
+		.type = FL_OPTION_TEXT,
+		.help = "PEM file of the authorities to trust, in place of the system's",
+		.check = check_readable },
+	{ .name = "on_doubt",
+		.type = FL_OPTION_CHOICE,
+		.choices = "delete|halt",
+		.fallback = "delete",
+		.help = "a change that can't be applied with certainty: delete its keys, or halt" },
+	{ .name = NULL },
+};
+
+static const struct fl_option map_keys[] = {
+	{ .name = "table",
+		.type = FL_OPTION_TEXT,
+		.required = true,
+		.help = "the tables: db.table, with * and ? as wildcards",
+		.check = check_table },
+	{ .name = "key",
+		.type = FL_OPTION_TEXT,
+		.required = true,
+		.help = "template of a row's key",
+		.check = check_key },
+	{ .name = "invalidate",
+		.type = FL_OPTION_TEXT,
+		.help = "templates of further keys to delete, separated by blanks",
+		.check = check_invalidate },
+	{ .name = "value",
+		.type = FL_OPTION_CHOICE,
+		.choices = "json|none",
+		.fallback = "json",
+		.help = "what to keep under the key: the row, or nothing: only delete" },
+	{ .name = "ttl",
+		.type = FL_OPTION_INT,
+		.minimum = 0,
+		.maximum = INT32_MAX,
+		.fallback = "0",
+		.help = "seconds after which the value expires; 0: never" },
+	{ .name = "sinks",
+		.type = FL_OPTION_TEXT,
+		.help = "names of sinks, separated by commas; default: all that take operations" },
+	{ .name = NULL },
+};
+
+const struct fl_option *fl_config_keys(const char *section)
+{
+	return strcmp(section, "fastlane") == 0 ? fastlane_keys
+	       : strcmp(section, "source") == 0 ? source_keys
+	       : strcmp(section, "map") == 0	? map_keys
+						: NULL;
+}

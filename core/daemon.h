@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The daemon: checks the source, starts the sinks, gives them seats in lanes, merges lanes, and
+ * stops everything in order. Runs on the main thread's libuv loop, which never blocks.
+ */
+#ifndef FL_DAEMON_H
+#define FL_DAEMON_H
+
+#include "config.h"
+
+/* Exit codes; etc/fastlane.1 tells the user. */
+enum {
+	FL_EXIT_OK = 0,
+	FL_EXIT_USAGE = 1, /* wrong arguments, or something of the system's is lacking */
+	FL_EXIT_CONFIG = 2,
+	FL_EXIT_SOURCE = 3, /* the source can't be replicated from as it is */
+	FL_EXIT_SINK = 4,   /* a sink has halted */
+};
+
+/* Runs until it is stopped by a signal, or, with `until_current`, until all sinks have what the
+ * source had at the start. Returns the exit code. */
+int fl_daemon_run(const struct fl_config *config, bool until_current);
+
+#endif

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A lane: one replication session, read, checked and grouped once by a thread of its own, and the
+ * seats of the sinks that ride in it. A sink whose queue stays full is put out of the lane, so that
+ * it slows nobody; it goes on in a lane of its own, and when two lanes have come to the same place
+ * they become one again.
+ *
+ * Owned by the main thread, which calls these functions; none of them blocks but fl_lane_destroy().
+ */
+#ifndef FL_LANE_H
+#define FL_LANE_H
+
+#include "source/session.h"
+#include "transaction/seat.h"
+
+/* What all lanes have in common; outlives them. */
+struct fl_lane_config {
+	const struct fl_source_config *source;
+	size_t transaction_bytes;
+	bool (*wants)(void *ctx, struct fl_bytes db, struct fl_bytes table); /* any thread */
+	void *wants_ctx;
+	bool until_current; /* end the lane at the end of the binlog, at `target` at the latest */
+	struct fl_position target;
+	void (*changed)(void *ctx); /* any thread: a lane has ended */
+	void *changed_ctx;
+};
+
+struct fl_lane;
+
+/* `number`: added to the source's server_id, so that no two lanes have the same. The position is
+ * copied. NULL when memory runs out. */
+struct fl_lane *fl_lane_create(
+	const struct fl_lane_config *config, unsigned number, const struct fl_position *from);
+
+/* A seat for a sink that is at the lane's position; only before fl_lane_start(). 0 or FL_ENOMEM. */
+int fl_lane_add(struct fl_lane *lane, struct fl_seat *seat);
+
+int fl_lane_start(struct fl_lane *lane, struct fl_err *err);
+
+/* Makes its thread end soon; its seats are abandoned. */
+void fl_lane_stop(struct fl_lane *lane);
+
+/* Waits for the thread, which has ended or been stopped, and frees the lane. Takes NULL. */
+void fl_lane_destroy(struct fl_lane *lane);
+
+/* A look at the lane. */
+struct fl_lane_state {
+	bool ended;	/* the thread is about to return, or has */
+	bool streaming; /* connected, and events have come */
+	bool merging;	/* it is about to be merged into another, or another into it */
+	unsigned number;
+	size_t seats;
+	size_t queued; /* bytes in the fullest of its seats' queues */
+	char identity[64];
+	char file[FL_FILE_NAME_SIZE]; /* how far it has read: a transaction's end */
+	uint64_t offset;
+};
+void fl_lane_state(struct fl_lane *lane, struct fl_lane_state *ret);
+
+/* The owners of its seats, `room` at most; returns how many. */
+size_t fl_lane_owners(struct fl_lane *lane, void **owners, size_t room);
+
+/* Makes `from` end once it has come to where `into` takes the seats in: at its next boundary. There
+ * is one new seat for each of `from`'s, which the sinks must already have been given as their next.
+ * Should `into` end first, or not get there, `from` goes on as if nothing had been. 0 or FL_ENOMEM.
+ */
+int fl_lane_merge(
+	struct fl_lane *from, struct fl_lane *into, struct fl_seat *const *seats, size_t count);
+
+#endif

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The lane's insides, shared by lane.c (the main thread's side) and reader.c (the thread).
+ */
+#ifndef FL_LANE_PRIVATE_H
+#define FL_LANE_PRIVATE_H
+
+#include <uv.h>
+
+#include "lane/lane.h"
+#include "source/schema.h"
+#include "transaction/grouper.h"
+
+/* Where two lanes meet. Counted; each of them holds one reference. */
+struct fl_meeting {
+	uv_mutex_t mutex;
+	atomic_uint references;
+	bool ready;  /* the new lane has taken the seats in, at: */
+	bool failed; /* the new lane has ended before it did */
+	char file[FL_FILE_NAME_SIZE];
+	uint64_t offset;
+};
+
+void fl_meeting_unref(struct fl_meeting *meeting);
+
+struct fl_lane {
+	const struct fl_lane_config *config;
+	unsigned number;
+	uv_thread_t thread;
+	bool started;
+	atomic_bool stop;
+
+	/* The reader's alone. */
+	struct fl_position position; /* behind the last transaction delivered */
+	struct fl_grouper *grouper;
+	struct fl_schema *schema;
+	unsigned failures;   /* connections lost or refused in a row */
+	unsigned corruption; /* times in a row that the same event could not be read */
+	char corrupt_file[FL_FILE_NAME_SIZE];
+	uint64_t corrupt_offset;
+
+	/* Both sides': */
+	uv_mutex_t mutex;
+	uv_cond_t wake;		    /* stop was set */
+	struct fl_session *session; /* open one, to be woken */
+	struct fl_seat **seats;	    /* changed by the reader alone once it runs */
+	size_t seat_count, seat_room;
+	struct fl_seat **joining; /* seats to be taken in at the next boundary */
+	size_t joining_count;
+	struct fl_meeting *host_meeting;  /* as the lane that takes seats in */
+	struct fl_meeting *guest_meeting; /* as the lane that is to end */
+	atomic_bool attention;		  /* one of the three above is set */
+	struct fl_lane_state state;
+};
+
+/* The thread. */
+void fl_lane_run(void *lane);
+
+#endif

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/log.h"
+#include "checkpoint.h"
+#include "sink/private.h"
+
+/* Positions alone are submitted, and saved, this often at most. */
+enum { IDLE_MS = 1000 };
+
+void fl_worker_settled(void *ctx, uint64_t batch)
+{
+	struct fl_worker *w = ctx;
+	while (w->pending_count > 0 && w->pending[w->first_pending].id <= batch) {
+		struct pending *pending = &w->pending[w->first_pending];
+		struct fl_buf old = w->settled;
+		w->settled = pending->position;
+		pending->position = old;
+		w->first_pending = (w->first_pending + 1) % FL_MOST_PENDING;
+		w->pending_count--;
+		w->unsaved = true;
+		w->failures = 0;
+	}
+}
+
+static enum fl_end drain(struct fl_worker *w)
+{
+	struct fl_err err = { 0 };
+	if (w->pending_count == 0)
+		return END_NONE;
+	if (w->config->plugin->drain == NULL) {
+		fl_error(w->config->name,
+			"halted: the plugin leaves batches pending and has no drain()");
+		return END_HALTED;
+	}
+	enum fl_outcome outcome = w->config->plugin->drain(w->self, &err);
+	if (outcome == FL_PENDING || (outcome == FL_DONE && w->pending_count > 0)) {
+		fl_err_set(&err, FL_EFATAL, "the plugin's drain() left batches pending");
+		outcome = FL_FAILED;
+	}
+	return fl_worker_outcome(w, outcome, &err);
+}
+
+static enum fl_end submit(struct fl_worker *w, size_t count)
+{
+	if (w->pending_count == FL_MOST_PENDING) {
+		enum fl_end end = drain(w);
+		if (end != END_NONE)
+			return end;
+	}
+	struct pending *pending =
+		&w->pending[(w->first_pending + w->pending_count) % FL_MOST_PENDING];
+	fl_buf_clear(&pending->position);
+	fl_position_format(&w->position, &pending->position);
+	struct fl_batch batch = {
+		.id = ++w->batch_id,
+		.position = { pending->position.data, pending->position.size },
+		.transaction_count = count,
+		.transactions = w->views,
+	};
+	if (pending->position.failed) {
+		fl_error(w->config->name, "out of memory for a position");
+		return END_RETRY;
+	}
+	if (w->mapper != NULL)
+		batch.operations = fl_mapper_operations(w->mapper, &batch.operation_count);
+	pending->id = batch.id;
+	w->pending_count++;
+	w->position_moved = false;
+	w->submitted_at = uv_hrtime();
+
+	struct fl_err err = { 0 };
+	return fl_worker_outcome(w, w->config->plugin->submit(w->self, &batch, &err), &err);
+}
+
+/* Milliseconds until `since` is IDLE_MS ago; 0: it is. */
+static int due_in(uint64_t since)
+{
+	uint64_t passed = (uv_hrtime() - since) / 1000000;
+	return passed >= IDLE_MS ? 0 : (int)(IDLE_MS - passed);
+}
+
+/* Maps one transaction of the batch. */
+static int map(struct fl_worker *w, size_t index, struct fl_err *err)
+{
+	const struct fl_txn *txn = w->txns[index];
+	if (w->mapper != NULL)
+		return fl_mapper_add(w->mapper, &txn->view, (uint32_t)index, err);
+	if (!txn->in_doubt || w->config->on_doubt != FL_ON_DOUBT_HALT)
+		return 0;
+	for (size_t i = 0; i < txn->view.change_count; i++) {
+		const struct fl_change *change = &txn->view.changes[i];
+		if (change->op == FL_DOUBT)
+			return fl_err_set(err, FL_EUNSUPPORTED, "%.*s.%.*s: %.*s",
+				(int)change->db.size, change->db.data, (int)change->table.size,
+				change->table.data, (int)change->doubt.size, change->doubt.data);
+	}
+	return 0;
+}
+
+enum fl_end fl_worker_apply(struct fl_worker *w)
+{
+	size_t count = 0;
+	bool has_changes = false;
+	struct fl_err err = { 0 };
+	int result = 0;
+	if (w->mapper != NULL)
+		fl_mapper_reset(w->mapper);
+	while (count < w->txn_count) {
+		const struct fl_txn *txn = w->txns[count];
+		result = map(w, count, &err);
+		if (result == 0)
+			result = fl_txn_advance(txn, &w->position);
+		if (result != 0)
+			break;
+		has_changes |= txn->view.change_count > 0;
+		w->views[count++] = &txn->view;
+	}
+	if (w->mapper != NULL) {
+		size_t operations;
+		fl_mapper_operations(w->mapper, &operations);
+		has_changes = operations > 0;
+		for (const char *notice; (notice = fl_mapper_notice(w->mapper)) != NULL;)
+			fl_warn(w->config->name, "%s", notice);
+	}
+
+	w->position_moved |= count > 0;
+	enum fl_end end = END_NONE;
+	if (has_changes || (w->position_moved && due_in(w->submitted_at) == 0))
+		end = submit(w, count);
+	if (result != 0 && end == END_NONE) {
+		const struct fl_transaction *at = &w->txns[count]->view;
+		fl_error(w->config->name, "%s: the transaction before %.*s:%llu%s%.*s: %s",
+			result == FL_ENOMEM ? "out of memory" : "halted", (int)at->file.size,
+			at->file.data, (unsigned long long)at->position,
+			at->gtid.size > 0 ? ", GTID " : "", (int)at->gtid.size, at->gtid.data,
+			err.text);
+		end = result == FL_ENOMEM ? END_RETRY : END_HALTED;
+	}
+	for (size_t i = 0; i < w->txn_count; i++)
+		fl_txn_unref(w->txns[i]);
+	w->txn_count = 0;
+	return end;
+}
+
+/* ---- positions ---- */
+
+void fl_worker_save(struct fl_worker *w, bool now)
+{
+	if (!w->unsaved || (!now && due_in(w->saved_at) > 0))
+		return;
+	w->unsaved = false;
+	w->saved_at = uv_hrtime();
+	if (w->config->plugin->position != NULL)
+		return;
+	struct fl_err err = { 0 };
+	struct fl_bytes position = { w->settled.data, w->settled.size };
+	if (fl_checkpoint_save(w->config->state_dir, w->config->name, position, &err) != 0) {
+		fl_error(w->config->name, "%s: until it succeeds, a restart repeats changes",
+			err.text);
+		w->unsaved = true;
+	}
+}
+
+enum fl_end fl_worker_settle(struct fl_worker *w, bool all, int *ret_wait)
+{
+	enum fl_end end = END_NONE;
+	*ret_wait = -1;
+	if (w->position_moved) {
+		int due = all ? 0 : due_in(w->submitted_at);
+		if (due == 0) {
+			if (w->mapper != NULL)
+				fl_mapper_reset(w->mapper);
+			end = submit(w, 0);
+		} else {
+			*ret_wait = due;
+		}
+	}
+	if (end == END_NONE)
+		end = drain(w);
+	if (w->unsaved) {
+		int due = all ? 0 : due_in(w->saved_at);
+		if (due == 0)
+			fl_worker_save(w, true);
+		else if (*ret_wait < 0 || due < *ret_wait)
+			*ret_wait = due;
+	}
+	return end;
+}
+
+enum fl_end fl_worker_find_position(struct fl_worker *w)
+{
+	struct fl_err err = { 0 };
+	struct fl_buf text = { 0 };
+	const struct fl_sink_plugin *plugin = w->config->plugin;
+	enum fl_end end = END_NONE;
+	int result = 0;
+
+	if (plugin->position != NULL) {
+		enum fl_outcome outcome = plugin->position(w->self, &text, &err);
+		if (outcome != FL_DONE) {
+			end = fl_worker_outcome(
+				w, outcome == FL_PENDING ? FL_FAILED : outcome, &err);
+			goto done;
+		}
+	}
+	bool is_kept = text.size > 0;
+	if (text.size == 0 && w->settled.size > 0)
+		fl_buf_append(&text, w->settled.data, w->settled.size);
+	if (text.size == 0 && plugin->position == NULL) {
+		result = fl_checkpoint_load(w->config->state_dir, w->config->name, &text, &err);
+		is_kept = result == 1;
+	}
+	if (result >= 0) {
+		struct fl_bytes bytes = { text.data, text.size };
+		result = text.size > 0 ? fl_position_parse(bytes, &w->position, &err)
+				       : fl_position_copy(w->config->start, &w->position);
+	}
+	if (result != 0) {
+		fl_error(w->config->name, "halted: its position can't be read: %s", err.text);
+		end = END_HALTED;
+	}
+	/* A position of its own from the first moment on, lest a restart begin somewhere else. */
+	w->position_moved = !is_kept;
+	w->submitted_at = 0;
+done:
+	fl_buf_finish(&text);
+	return end;
+}

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The worker's insides, shared by worker.c (life, and the main thread's side), ride.c (seats) and
+ * batch.c (what becomes of transactions). All of the functions here run on the worker's thread.
+ */
+#ifndef FL_WORKER_PRIVATE_H
+#define FL_WORKER_PRIVATE_H
+
+#include <uv.h>
+
+#include "sink/worker.h"
+
+enum {
+	FL_BATCH_TRANSACTIONS = 512,
+	FL_BATCH_BYTES = 256 << 10, /* of transactions in memory */
+	FL_MOST_PENDING = 64,	    /* batches that a sink has taken and not settled */
+};
+
+/* A batch that the sink has taken: its position is safe once the sink says so. */
+struct pending {
+	uint64_t id;
+	struct fl_buf position;
+};
+
+struct fl_worker {
+	const struct fl_worker_config *config;
+	uv_thread_t thread;
+	bool started;
+
+	/* Both sides'. */
+	uv_mutex_t mutex;
+	uv_cond_t news; /* for the thread: stop, or a seat */
+	atomic_bool stop;
+	enum fl_worker_state state;
+	bool has_tried;
+	struct fl_position wish;
+	struct fl_seat *seat, *next_seat;
+	void *interruptible; /* the open instance */
+
+	/* The thread's alone. */
+	struct fl_host host;
+	void *self;
+	struct fl_mapper *mapper;
+	struct fl_position position; /* behind the last transaction submitted */
+	struct fl_buf settled;	     /* the position that is safe; empty: none yet */
+	struct pending pending[FL_MOST_PENDING];
+	size_t first_pending, pending_count;
+	uint64_t batch_id;
+	uint64_t submitted_at, saved_at; /* uv_hrtime */
+	bool position_moved;		 /* since the last submit */
+	bool unsaved;			 /* `settled` is newer than the file */
+	bool broken;			 /* the instance has failed: it can only be closed */
+	bool skip;			 /* the seat begins before our position */
+	unsigned failures;
+	struct fl_txn *txns[FL_BATCH_TRANSACTIONS];
+	const struct fl_transaction *views[FL_BATCH_TRANSACTIONS];
+	size_t txn_count;
+};
+
+/* How the ride, or a step of it, ended. */
+enum fl_end {
+	END_NONE,
+	END_RETRY,
+	END_STOPPED,
+	END_FINISHED,
+	END_HALTED,
+};
+
+/* worker.c */
+
+/* Takes note of how a call to the plugin ended, and says so in the log. */
+enum fl_end fl_worker_outcome(
+	struct fl_worker *worker, enum fl_outcome outcome, const struct fl_err *err);
+void fl_worker_set_state(struct fl_worker *worker, enum fl_worker_state state);
+
+/* batch.c */
+
+/* The host's service of that name. */
+void fl_worker_settled(void *worker, uint64_t batch);
+/* Maps and submits the transactions taken, and drops them. */
+enum fl_end fl_worker_apply(struct fl_worker *worker);
+/* Submits a position that nothing else carries, settles what is pending, and saves: what is due, or
+ * all of it. `ret_wait`: milliseconds until there is more to do; -1: never. */
+enum fl_end fl_worker_settle(struct fl_worker *worker, bool all, int *ret_wait);
+/* Saves the settled position if it is time to, or `now`. */
+void fl_worker_save(struct fl_worker *worker, bool now);
+/* Sets the position to begin at: what the sink says; else what was settled in this process; else
+ * the file; else `start`. */
+enum fl_end fl_worker_find_position(struct fl_worker *worker);
+
+/* ride.c */
+
+/* Asks for a seat and applies what comes until there is a reason to end. */
+enum fl_end fl_worker_ride(struct fl_worker *worker);
+
+#endif

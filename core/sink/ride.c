@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/log.h"
+#include "sink/private.h"
+
+/* Gives the seat up; with `next`, takes the one that was handed over for it. */
+static void leave_seat(struct fl_worker *w, bool next)
+{
+	uv_mutex_lock(&w->mutex);
+	struct fl_seat *old = w->seat, *other = w->next_seat;
+	w->seat = next ? other : NULL;
+	w->next_seat = NULL;
+	uv_mutex_unlock(&w->mutex);
+	if (old != NULL)
+		fl_seat_abandon(old);
+	fl_seat_unref(old);
+	if (!next && other != NULL) {
+		fl_seat_abandon(other);
+		fl_seat_unref(other);
+	}
+}
+
+/* Asks for a seat at the position and waits until there is one. */
+static enum fl_end wait_for_seat(struct fl_worker *w)
+{
+	uv_mutex_lock(&w->mutex);
+	int result = fl_position_copy(&w->position, &w->wish);
+	if (result == 0)
+		w->state = FL_WORKER_WAITING;
+	uv_mutex_unlock(&w->mutex);
+	if (result != 0) {
+		fl_error(w->config->name, "out of memory for a position");
+		return END_RETRY;
+	}
+	w->config->changed(w->config->changed_ctx);
+
+	uv_mutex_lock(&w->mutex);
+	while (w->seat == NULL && !atomic_load(&w->stop))
+		uv_cond_wait(&w->news, &w->mutex);
+	uv_mutex_unlock(&w->mutex);
+	w->skip = false;
+	return atomic_load(&w->stop) ? END_STOPPED : END_NONE;
+}
+
+/* The seat has ended: why, and how to go on. */
+static enum fl_end change_seat(struct fl_worker *w)
+{
+	struct fl_seat *seat = w->seat;
+	if (atomic_load(&w->stop))
+		return END_STOPPED;
+	switch (atomic_load(&seat->end)) {
+	case FL_SEAT_FINISHED:
+		return END_FINISHED;
+	case FL_SEAT_REFUSED:
+		fl_error(w->config->name, "halted: %s", seat->reason.text);
+		return END_HALTED;
+	case FL_SEAT_MOVED:
+		leave_seat(w, true);
+		if (w->seat != NULL) {
+			/* The new lane took us in before we had come there. */
+			w->skip = true;
+			return END_NONE;
+		}
+		break;
+	default:
+		leave_seat(w, false);
+		fl_info(w->config->name, "behind: goes on in a lane of its own");
+		break;
+	}
+	return wait_for_seat(w);
+}
+
+static bool is_behind_us(struct fl_worker *w, const struct fl_txn *txn)
+{
+	if (w->skip)
+		w->skip = fl_binlog_compare(txn->view.file.data, txn->view.position,
+				  w->position.file, w->position.offset) <= 0;
+	return w->skip;
+}
+
+/* Takes what is queued, up to a batch; waits for the first. 1, 0 or FL_ESTOPPED as fl_queue_pop().
+ */
+static int take(struct fl_worker *w, int wait)
+{
+	size_t bytes = 0;
+	int result = 1;
+	while (result == 1 && w->txn_count < FL_BATCH_TRANSACTIONS && bytes < FL_BATCH_BYTES) {
+		void *item;
+		result = fl_queue_pop(w->seat->queue, w->txn_count == 0 ? wait : 0, &item);
+		if (result != 1)
+			break;
+		if (is_behind_us(w, item)) {
+			fl_txn_unref(item);
+			continue;
+		}
+		w->txns[w->txn_count++] = item;
+		bytes += ((struct fl_txn *)item)->bytes;
+	}
+	return w->txn_count > 0 ? 1 : result;
+}
+
+enum fl_end fl_worker_ride(struct fl_worker *w)
+{
+	enum fl_end end = wait_for_seat(w);
+	while (end == END_NONE) {
+		/* Nothing is kept back to make batches larger: what is pending is settled as soon
+		 * as there is nothing else to do. */
+		int wait = 0;
+		int taken = take(w, 0);
+		if (taken == 0) {
+			end = fl_worker_settle(w, false, &wait);
+			if (end == END_NONE)
+				taken = take(w, wait);
+		} else {
+			fl_worker_save(w, false);
+		}
+		if (end != END_NONE)
+			break;
+		if (taken == 1)
+			end = fl_worker_apply(w);
+		else if (taken < 0)
+			end = change_seat(w);
+	}
+	if (!w->broken) {
+		int wait;
+		enum fl_end settled = fl_worker_settle(w, true, &wait);
+		if (end == END_FINISHED && settled != END_NONE)
+			end = settled;
+	}
+	leave_seat(w, false);
+	return end;
+}

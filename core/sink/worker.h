@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A sink at work: a thread of its own that opens the plugin, takes transactions from its seat, maps
+ * them, submits batches, and remembers what is settled. It opens the plugin anew after failures,
+ * and asks for a seat in a lane whenever it has none.
+ *
+ * Owned by the main thread, which calls these functions; none of them blocks but
+ * fl_worker_destroy().
+ */
+#ifndef FL_WORKER_H
+#define FL_WORKER_H
+
+#include "map/map.h"
+#include "transaction/seat.h"
+
+/* Outlives the worker. */
+struct fl_worker_config {
+	const char *name;
+	const struct fl_sink_plugin *plugin;
+	const struct fl_settings *settings;
+	const struct fl_map *map;
+	enum fl_on_doubt on_doubt;
+	const char *state_dir; /* for a sink that keeps no position; else it may be NULL */
+	const struct fl_position *start; /* where it begins if it has no position */
+	void (*changed)(void *ctx);	 /* any thread: there is news in fl_worker_state() */
+	void *changed_ctx;
+};
+
+struct fl_worker;
+
+struct fl_worker *fl_worker_create(const struct fl_worker_config *config);
+int fl_worker_start(struct fl_worker *worker, struct fl_err *err);
+
+enum fl_worker_state {
+	FL_WORKER_OPENING, /* the plugin is not open yet, or again */
+	FL_WORKER_WAITING, /* it asks for a seat */
+	FL_WORKER_RIDING,
+	FL_WORKER_FINISHED, /* all is applied that was asked for; the thread ends */
+	FL_WORKER_HALTED,   /* it can't go on, and has said why; the thread ends */
+	FL_WORKER_STOPPED,  /* on request; the thread ends */
+};
+enum fl_worker_state fl_worker_state(struct fl_worker *worker);
+/* Whether it has tried to open the plugin in vain. */
+bool fl_worker_has_tried(struct fl_worker *worker);
+
+/* WAITING: where it wants to go on. `ret` is finished first. 0 or FL_ENOMEM. */
+int fl_worker_wish(struct fl_worker *worker, struct fl_position *ret);
+/* Takes the seat's reference; the worker is RIDING from now on. */
+void fl_worker_seat(struct fl_worker *worker, struct fl_seat *seat);
+/* The seat to change to when the one it has ends as MOVED. Takes the reference. */
+void fl_worker_next_seat(struct fl_worker *worker, struct fl_seat *seat);
+
+/* Asks it to settle what is in flight, to save its position, and to end. */
+void fl_worker_stop(struct fl_worker *worker);
+/* Makes a plugin's call that blocks return. */
+void fl_worker_interrupt(struct fl_worker *worker);
+
+/* Waits for the thread and frees the worker. Takes NULL. */
+void fl_worker_destroy(struct fl_worker *worker);
+
+#endif

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The session as a reader of the binlog.
+ */
+#include "source/backend.h"
+
+enum {
+	BINLOG_START = 4,		   /* behind the file's magic number */
+	FATAL_ERROR_READING_BINLOG = 1236, /* one number for all reasons; the text tells which */
+	SAME_ID = 4052,			   /* MariaDB's for one of them */
+};
+
+/* The set, as MySQL's command or MariaDB's variable takes it. */
+static int prepare_gtids(struct fl_session *session, const struct fl_gtid_set *set,
+	struct fl_buf *encoded, struct fl_err *err)
+{
+	bool mariadb = session->server.flavour == FL_MARIADB;
+	enum fl_gtid_kind kind = fl_gtid_set_kind(set);
+	if (kind != FL_GTID_NONE && (kind == FL_GTID_MARIADB) != mariadb)
+		return fl_err_set(err, FL_EFATAL,
+			"the position has %s GTIDs, but the source is %s: remove the stored "
+			"position to start over",
+			mariadb ? "MySQL's" : "MariaDB's", session->server.version_text);
+	if (!mariadb) {
+		fl_gtid_set_encode(set, encoded);
+		return encoded->failed ? fl_err_set(err, FL_ENOMEM, "out of memory") : 0;
+	}
+	struct fl_buf sql = { 0 };
+	fl_buf_text(&sql, "SET @slave_connect_state = '");
+	fl_gtid_set_format(set, &sql); /* digits, commas and dashes alone */
+	fl_buf_append(&sql, "'", sizeof("'"));
+	int result = sql.failed ? fl_err_set(err, FL_ENOMEM, "out of memory")
+				: fl_session_query(session, sql.data, NULL, err);
+	fl_buf_finish(&sql);
+	return result;
+}
+
+/* Keeps the position's text for messages, shortened where it is long. */
+static void name_place(struct fl_session *session, const struct fl_position *position)
+{
+	struct fl_buf text = { 0 };
+	if (position->gtids != NULL)
+		fl_gtid_set_format(position->gtids, &text);
+	fl_buf_char(&text, '\0');
+	const char *gtids = text.failed ? "?" : text.data;
+	if (position->gtids == NULL)
+		snprintf(session->place, sizeof(session->place), "%s:%llu", position->file,
+			(unsigned long long)position->offset);
+	else
+		snprintf(session->place, sizeof(session->place), "the GTID set \"%.150s%s\"", gtids,
+			strlen(gtids) > 150 ? " ..." : "");
+	fl_buf_finish(&text);
+}
+
+int fl_session_open(struct fl_session *session, const struct fl_position *position, bool until_end,
+	struct fl_err *err)
+{
+	bool by_gtids = position->gtids != NULL;
+	if (!by_gtids && position->file[0] == '\0')
+		return fl_err_set(err, FL_EINVAL, "there is no position to start from");
+	if (!by_gtids && position->offset > UINT32_MAX)
+		return fl_err_set(err, FL_EFATAL,
+			"%s:%llu lies beyond 4 GiB, which the replication protocol cannot ask for "
+			"without GTIDs: turn them on at the source, or remove the stored position "
+			"to start over",
+			position->file, (unsigned long long)position->offset);
+
+	struct fl_buf encoded = { 0 };
+	if (by_gtids) {
+		int result = prepare_gtids(session, position->gtids, &encoded, err);
+		if (result != 0) {
+			fl_buf_finish(&encoded);
+			return result;
+		}
+	}
+	struct fl_dump_request request = {
+		.file = by_gtids ? "" : position->file,
+		.offset = by_gtids || position->offset < BINLOG_START ? BINLOG_START
+								      : (uint32_t)position->offset,
+		.server_id = session->server_id,
+		.until_end = until_end,
+		.gtids = by_gtids && session->server.flavour == FL_MYSQL ? &encoded : NULL,
+	};
+	name_place(session, position);
+	int failed = fl_backend_open(session->mysql, &request, &session->dump);
+	fl_buf_finish(&encoded);
+	if (failed != 0)
+		return fl_session_failure(session, true, "cannot ask for the binlog behind", err);
+	session->dumping = true;
+	session->until_end = until_end;
+	return 0;
+}
+
+static enum fl_read lost(struct fl_err *err, const char *text)
+{
+	fl_err_set(err, FL_ELOST, "%s", text);
+	return FL_READ_LOST;
+}
+
+static bool has_any(const char *text, const char *const *parts)
+{
+	for (; *parts != NULL; parts++)
+		if (strstr(text, *parts) != NULL)
+			return true;
+	return false;
+}
+
+/* What error 1236 means is told by its text alone; servers differ in "master" and "source" only. */
+static enum fl_read refused(struct fl_session *session, struct fl_err *err)
+{
+	unsigned number = mysql_errno(session->mysql);
+	const char *text = mysql_error(session->mysql);
+	static const char *const checksum[] = { "events with the checksum", NULL };
+	static const char *const rival[] = { "with the same server_", NULL };
+	static const char *const purged[] = { "purged", "find first log", "GTID state", NULL };
+
+	if (has_any(text, checksum)) /* turned on just now: the next session announces it */
+		return lost(err, "the source has changed binlog_checksum");
+	if (has_any(text, rival))
+		fl_err_set(err, FL_EFATAL,
+			"another replica with server_id %u has joined the source, which therefore "
+			"ended this session: give each replica a server_id of its own (%u: %s)",
+			session->server_id, number, text);
+	else if (has_any(text, purged))
+		fl_err_set(err, FL_EFATAL,
+			"the source has no longer all of the binlog behind %s: remove the stored "
+			"position and rebuild the cache, and let the source keep its binlog "
+			"longer (binlog_expire_logs_seconds, expire_logs_days) (%u: %s)",
+			session->place, number, text);
+	else
+		fl_err_set(err, FL_EFATAL,
+			"the source cannot send the binlog behind %s: if this is not the server or "
+			"the binlog that the position comes from, remove the stored position and "
+			"rebuild the cache (%u: %s)",
+			session->place, number, text);
+	return FL_READ_FATAL;
+}
+
+enum fl_read fl_session_read(
+	struct fl_session *session, const uint8_t **ret_data, size_t *ret_size, struct fl_err *err)
+{
+	const uint8_t *data = NULL;
+	size_t size = 0;
+	int got = -1;
+	if (!atomic_load_explicit(&session->woken, memory_order_relaxed))
+		got = fl_backend_read(session->mysql, session->dump, &data, &size);
+	if (atomic_load_explicit(&session->woken, memory_order_relaxed)) {
+		fl_err_set(err, FL_ESTOPPED, "stopped on request");
+		return FL_READ_STOPPED;
+	}
+	/* An OK byte is in front of each event. */
+	if (got > 0 && size > 1 && data[0] == 0) {
+		*ret_data = data + 1;
+		*ret_size = size - 1;
+		return FL_READ_EVENT;
+	}
+	if (got == 0 && session->until_end)
+		return FL_READ_END;
+	if (got == 0)
+		return lost(err, "the source has ended the stream");
+	if (got > 0) {
+		fl_err_set(err, FL_EFATAL, "the source sent a packet that is no event behind %s",
+			session->place);
+		return FL_READ_FATAL;
+	}
+	unsigned number = mysql_errno(session->mysql);
+	if (number == FATAL_ERROR_READING_BINLOG || number == SAME_ID)
+		return refused(session, err);
+	int code = fl_session_failure(session, false, "cannot read the binlog behind", err);
+	return code == FL_ELOST ? FL_READ_LOST : FL_READ_FATAL;
+}

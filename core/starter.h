@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What has to be asked of the source before the first sink is started, on a thread of its own:
+ * whether it can be replicated from, where `start` is, and where it stands now. Tries until it gets
+ * an answer.
+ */
+#ifndef FL_STARTER_H
+#define FL_STARTER_H
+
+#include <stdatomic.h>
+#include <uv.h>
+
+#include "map/map.h"
+#include "source/session.h"
+
+struct fl_starter {
+	/* Set before it is started. */
+	const struct fl_source_config *source;
+	struct fl_map *map; /* told how table names compare */
+	bool (*wants)(void *ctx, struct fl_bytes db, struct fl_bytes table);
+	void *wants_ctx;
+	bool until_current;
+	void (*changed)(void *ctx);
+	void *changed_ctx;
+
+	/* To be read once `done` is set. */
+	atomic_bool done;
+	bool ok;
+	struct fl_position start;
+	struct fl_position current; /* with until_current */
+
+	/* Private. */
+	uv_thread_t thread;
+	uv_mutex_t mutex;
+	uv_cond_t wake;
+	bool stop;
+};
+
+int fl_starter_start(struct fl_starter *starter, struct fl_err *err);
+/* Any thread. A call to the source that is under way is not cut short. */
+void fl_starter_stop(struct fl_starter *starter);
+/* Waits for the thread. Only after fl_starter_start() has succeeded. */
+void fl_starter_finish(struct fl_starter *starter);
+
+#endif

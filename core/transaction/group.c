@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "transaction/group.h"
+
+#include <strings.h>
+
+void fl_group_end(struct fl_grouper *g)
+{
+	fl_txn_unref(g->txn);
+	fl_txn_unref(g->touched);
+	g->txn = NULL;
+	g->touched = NULL;
+	g->in_group = g->standalone = g->is_xa = g->too_large = g->anonymous = false;
+	g->parts = 0;
+	g->savepoint_count = 0;
+	g->gtid.kind = FL_GTID_NONE;
+	g->commit_us = 0;
+}
+
+int fl_group_no_memory(struct fl_err *err)
+{
+	return fl_err_set(err, FL_ENOMEM, "out of memory while grouping a transaction");
+}
+
+struct fl_txn *fl_group_txn(struct fl_grouper *g)
+{
+	if (g->txn == NULL)
+		g->txn = fl_txn_create();
+	return g->txn;
+}
+
+int fl_group_doubt(struct fl_grouper *g, struct fl_bytes db, struct fl_bytes table,
+	const char *reason, struct fl_err *err)
+{
+	struct fl_txn *txn = fl_group_txn(g);
+	struct fl_change *change = txn != NULL ? fl_txn_add(txn) : NULL;
+	if (change == NULL)
+		return fl_group_no_memory(err);
+	change->op = FL_DOUBT;
+	change->db = fl_txn_copy(txn, db);
+	change->table = fl_txn_copy(txn, table);
+	change->doubt = fl_txn_copy(txn, fl_bytes_of(reason));
+	if (change->db.data == NULL || change->table.data == NULL || change->doubt.data == NULL)
+		return fl_group_no_memory(err);
+	txn->in_doubt = true;
+	return 0;
+}
+
+int fl_group_doubt_anywhere(struct fl_grouper *g, const char *reason, struct fl_err *err)
+{
+	return fl_group_doubt(g, fl_bytes_of(""), fl_bytes_of(""), reason, err);
+}
+
+int fl_group_doubt_touched(struct fl_grouper *g, const char *reason, struct fl_err *err)
+{
+	struct fl_txn *sources[2] = { g->touched, g->txn };
+	g->touched = NULL;
+	g->txn = NULL;
+	int result = 0;
+	for (size_t s = 0; s < 2 && result == 0; s++)
+		for (size_t i = 0; sources[s] != NULL && i < sources[s]->table_count && result == 0;
+			i++) {
+			const struct fl_table *table = &sources[s]->tables[i]->table;
+			result = fl_group_doubt(g, table->db, table->name, reason, err);
+		}
+	for (size_t s = 0; s < 2 && result == 0; s++)
+		for (size_t i = 0;
+			sources[s] != NULL && i < sources[s]->view.change_count && result == 0;
+			i++) {
+			const struct fl_change *change = &sources[s]->changes[i];
+			if (change->op == FL_DOUBT)
+				result = fl_group_doubt(g, change->db, change->table, reason, err);
+		}
+	fl_txn_unref(sources[0]);
+	fl_txn_unref(sources[1]);
+	return result;
+}
+
+int fl_group_emit(struct fl_grouper *g, bool last, struct fl_err *err)
+{
+	struct fl_txn *txn = fl_group_txn(g);
+	if (txn == NULL)
+		return fl_group_no_memory(err);
+	g->txn = NULL;
+
+	char gtid[FL_GTID_TEXT_SIZE];
+	size_t gtid_size = fl_gtid_format(&g->gtid, gtid);
+	txn->gtid = g->gtid;
+	txn->anonymous = g->anonymous;
+	txn->view.gtid = fl_txn_copy(txn, (struct fl_bytes){ gtid, gtid_size });
+	txn->view.file = fl_txn_copy(txn, fl_bytes_of(g->file));
+	txn->view.position = g->offset;
+	txn->view.commit_us = g->commit_us;
+	txn->view.first = g->parts == 0;
+	txn->view.last = last;
+	txn->bytes = sizeof(*txn) + txn->arena.reserved;
+	if (txn->view.file.data == NULL || txn->view.gtid.data == NULL) {
+		fl_txn_unref(txn);
+		return fl_group_no_memory(err);
+	}
+	if (!last) {
+		g->parts++;
+		if (g->touched == NULL)
+			g->touched = fl_txn_create();
+		for (size_t i = 0; i < txn->table_count; i++)
+			if (g->touched == NULL || fl_txn_hold(g->touched, txn->tables[i]) != 0) {
+				fl_txn_unref(txn);
+				return fl_group_no_memory(err);
+			}
+	}
+	int result = g->hooks.emit(g->hooks.ctx, txn);
+	return result != 0 ? fl_err_set(err, result, "stopped") : 0;
+}
+
+int fl_group_commit(
+	struct fl_grouper *g, const struct fl_event *event, uint64_t xid, struct fl_err *err)
+{
+	if (g->commit_us == 0)
+		g->commit_us = (int64_t)event->timestamp * 1000000;
+	if (xid != 0) {
+		if (fl_group_txn(g) == NULL)
+			return fl_group_no_memory(err);
+		g->txn->view.xid = xid;
+	}
+	int result = fl_group_emit(g, true, err);
+	fl_group_end(g);
+	return result;
+}
+
+int fl_group_rollback(struct fl_grouper *g, const struct fl_event *event, struct fl_err *err)
+{
+	int result = 0;
+	if (g->parts > 0) {
+		result = fl_group_doubt_touched(
+			g, "rolled back after a part of it had been passed on for its size", err);
+	} else {
+		fl_txn_unref(g->txn);
+		g->txn = NULL;
+	}
+	return result != 0 ? result : fl_group_commit(g, event, 0, err);
+}
+
+int fl_group_keep_within_limit(struct fl_grouper *g, struct fl_err *err)
+{
+	if (g->txn == NULL || g->txn->arena.reserved <= g->limit)
+		return 0;
+	if (!g->is_xa)
+		return fl_group_emit(g, false, err);
+	g->too_large = true;
+	return fl_group_doubt_touched(g, "an XA transaction beyond transaction_bytes", err);
+}
+
+void fl_group_savepoint(struct fl_grouper *g, struct fl_bytes name)
+{
+	/* One of the same name replaces the older one. Beyond the limit, going back to one is a
+	 * doubt. */
+	if (g->savepoint_count == FL_MOST_SAVEPOINTS || name.size >= sizeof(g->savepoints->name))
+		return;
+	struct savepoint *savepoint = &g->savepoints[g->savepoint_count++];
+	memcpy(savepoint->name, name.data, name.size);
+	savepoint->name[name.size] = '\0';
+	savepoint->part = g->parts;
+	savepoint->change_count = g->txn != NULL ? g->txn->view.change_count : 0;
+}
+
+int fl_group_rollback_to(struct fl_grouper *g, struct fl_bytes name, struct fl_err *err)
+{
+	for (size_t i = g->savepoint_count; i-- > 0;) {
+		const struct savepoint *savepoint = &g->savepoints[i];
+		if (strlen(savepoint->name) != name.size ||
+			strncasecmp(savepoint->name, name.data, name.size) != 0)
+			continue;
+		g->savepoint_count = i + 1;
+		if (savepoint->part != g->parts || g->too_large)
+			break;
+		if (g->txn != NULL)
+			g->txn->view.change_count = savepoint->change_count;
+		return 0;
+	}
+	return fl_group_doubt_touched(
+		g, "rolled back to a savepoint that is no longer at hand", err);
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The grouper's insides: the transaction under way (group.c), which the events (grouper.c) add to.
+ * Private to this folder.
+ */
+#ifndef FL_GROUP_H
+#define FL_GROUP_H
+
+#include "transaction/grouper.h"
+
+enum { FL_MOST_SAVEPOINTS = 1000 };
+
+/* Where a ROLLBACK TO SAVEPOINT goes back to. */
+struct savepoint {
+	char name[256];
+	unsigned part;
+	size_t change_count;
+};
+
+struct fl_grouper {
+	struct fl_grouper_hooks hooks;
+	size_t limit;
+	struct fl_format format;
+	const struct fl_collations *collations;
+	struct fl_tables *tables;
+	struct fl_prepared *prepared;
+
+	/* The place behind the last event. */
+	char file[FL_FILE_NAME_SIZE];
+	uint64_t offset;
+
+	/* The transaction under way. */
+	bool in_group;	 /* from its GTID or BEGIN to its end */
+	bool standalone; /* one statement, without BEGIN and COMMIT */
+	bool is_xa;
+	bool too_large; /* XA: dropped for its size; its tables are in doubt */
+	unsigned parts; /* passed on so far */
+	struct fl_gtid gtid;
+	bool anonymous;
+	int64_t commit_us;
+	struct fl_txn *txn; /* NULL until there is something to hold */
+	struct fl_txn
+		*touched; /* its table references alone: the tables of parts that were passed on */
+	struct savepoint *savepoints;
+	size_t savepoint_count;
+};
+
+static inline struct fl_bytes fl_bytes_of(const char *text)
+{
+	return (struct fl_bytes){ text, strlen(text) };
+}
+
+int fl_group_no_memory(struct fl_err *err);
+
+/* The transaction to add to; NULL when memory runs out. */
+struct fl_txn *fl_group_txn(struct fl_grouper *g);
+
+int fl_group_doubt(struct fl_grouper *g, struct fl_bytes db, struct fl_bytes table,
+	const char *reason, struct fl_err *err);
+int fl_group_doubt_anywhere(struct fl_grouper *g, const char *reason, struct fl_err *err);
+/* One doubt for each table that the transaction has touched so far, whose earlier changes are
+ * dropped from the part at hand. */
+int fl_group_doubt_touched(struct fl_grouper *g, const char *reason, struct fl_err *err);
+
+/* Passes on what there is, as the transaction's last part or not. */
+int fl_group_emit(struct fl_grouper *g, bool last, struct fl_err *err);
+int fl_group_commit(
+	struct fl_grouper *g, const struct fl_event *event, uint64_t xid, struct fl_err *err);
+/* What the transaction did is undone; its GTID still counts. */
+int fl_group_rollback(struct fl_grouper *g, const struct fl_event *event, struct fl_err *err);
+/* Passes a part on if there is too much. */
+int fl_group_keep_within_limit(struct fl_grouper *g, struct fl_err *err);
+
+void fl_group_savepoint(struct fl_grouper *g, struct fl_bytes name);
+int fl_group_rollback_to(struct fl_grouper *g, struct fl_bytes name, struct fl_err *err);
+
+/* Forgets the transaction under way. */
+void fl_group_end(struct fl_grouper *g);
+
+#endif

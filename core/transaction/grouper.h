@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * From events to transactions: groups row changes by commit, holds XA transactions until they are
+ * committed, drops what is rolled back, and keeps the place in the binlog. No I/O of its own.
+ * One owner, one thread (the lane's reader).
+ *
+ * What can't be decoded with certainty becomes a change of op FL_DOUBT, never nothing.
+ */
+#ifndef FL_GROUPER_H
+#define FL_GROUPER_H
+
+#include "transaction/transaction.h"
+
+struct fl_grouper_hooks {
+	void *ctx;
+	/* Whether any sink asks for the table; if not, its rows are not even walked. */
+	bool (*wants)(void *ctx, struct fl_bytes db, struct fl_bytes table);
+	/* Completes a definition that has no names. 0; FL_ELOST to give up the connection; any
+	 * other error puts the table in doubt for the error's reason. */
+	int (*complete)(
+		void *ctx, struct fl_table_def *def, uint32_t event_time, struct fl_err *err);
+	/* Takes a transaction and its reference, in commit order. 0 or FL_ESTOPPED. */
+	int (*emit)(void *ctx, struct fl_txn *txn);
+};
+
+struct fl_grouper;
+
+/* `limit`: bytes beyond which a transaction is passed on in parts. NULL when memory runs out. */
+struct fl_grouper *fl_grouper_create(const struct fl_grouper_hooks *hooks, size_t limit);
+void fl_grouper_destroy(struct fl_grouper *grouper);
+
+/* A new connection begins at this place: drops the transaction under way and all table maps, keeps
+ * prepared XA transactions. `collations` must outlive the connection. */
+void fl_grouper_restart(struct fl_grouper *grouper, const struct fl_position *from,
+	const struct fl_collations *collations);
+
+/* Takes one event as the server sent it. 0; FL_ESTOPPED or FL_ELOST from a hook; FL_ECORRUPT: the
+ * stream can't be read on from here (the text names the event and its place); FL_ENOMEM. */
+int fl_grouper_feed(
+	struct fl_grouper *grouper, const uint8_t *data, size_t size, struct fl_err *err);
+
+/* Whether the last event ended a transaction, or none is under way; and the place behind it. */
+bool fl_grouper_at_boundary(const struct fl_grouper *grouper);
+void fl_grouper_place(
+	const struct fl_grouper *grouper, const char **ret_file, uint64_t *ret_offset);
+
+#endif

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A sink's place in a lane: the bounded queue of transactions between the lane's reader and the
+ * sink, and why it ended. Counted: one reference each for the lane, the sink and whoever passes it
+ * around.
+ */
+#ifndef FL_SEAT_H
+#define FL_SEAT_H
+
+#include "base/queue.h"
+#include "transaction/transaction.h"
+
+enum fl_seat_end {
+	FL_SEAT_OPEN,  /* it has not ended */
+	FL_SEAT_LEFT,  /* the queue stayed full, or the lane ended: go on in another lane from your
+			  position */
+	FL_SEAT_MOVED, /* go on in the next seat, skipping what you have */
+	FL_SEAT_FINISHED, /* as far as was asked for */
+	FL_SEAT_REFUSED,  /* the source will not send what is behind your position: see `reason` */
+};
+
+struct fl_seat {
+	void *owner; /* whose it is; for whoever made it */
+	struct fl_queue *queue;
+	atomic_int end; /* enum fl_seat_end; set before the queue is closed */
+	struct fl_err reason;
+	atomic_uint references;
+	/* The reader's: how long it has waited for this seat lately. */
+	uint64_t waited_ns, waited_since;
+};
+
+struct fl_seat *fl_seat_create(void *owner, size_t queue_bytes);
+struct fl_seat *fl_seat_ref(struct fl_seat *seat);
+void fl_seat_unref(struct fl_seat *seat); /* takes NULL */
+
+/* Reader: nothing more will come. The first end stands. */
+void fl_seat_end(struct fl_seat *seat, enum fl_seat_end end, const struct fl_err *reason);
+/* Sink: it will take nothing more. */
+void fl_seat_abandon(struct fl_seat *seat);
+
+#endif

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What a QUERY event's statement means for transactions. Tolerant: comments, versioned comments and
+ * any case are read; what is not known counts as DDL, whose effect the mapping judges. Pure.
+ */
+#ifndef FL_STATEMENT_H
+#define FL_STATEMENT_H
+
+#include <fastlane/change.h>
+
+enum fl_statement_kind {
+	FL_STATEMENT_DDL, /* anything not listed below */
+	FL_STATEMENT_BEGIN,
+	FL_STATEMENT_COMMIT,
+	FL_STATEMENT_ROLLBACK,
+	FL_STATEMENT_SAVEPOINT,	  /* `name` */
+	FL_STATEMENT_ROLLBACK_TO, /* `name` */
+	FL_STATEMENT_RELEASE_SAVEPOINT,
+	FL_STATEMENT_XA_START,
+	FL_STATEMENT_XA_END,
+	FL_STATEMENT_XA_COMMIT,	  /* `name`: the xid as the statement writes it, without blanks */
+	FL_STATEMENT_XA_ROLLBACK, /* `name` */
+	FL_STATEMENT_TRUNCATE, /* `db` (may be empty: the default one) and `name`; also DELETE FROM
+				* t without a condition, which servers log for emptied MEMORY tables
+				*/
+	FL_STATEMENT_DML,      /* changes rows: statement-based logging */
+};
+
+struct fl_statement {
+	enum fl_statement_kind kind;
+	/* In `sql`; quoted names still have their quotes doubled inside. Empty where there are
+	 * none. */
+	struct fl_bytes db;
+	struct fl_bytes name;
+};
+
+struct fl_statement fl_statement_read(struct fl_bytes sql);
+
+#endif

@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A batch is MULTI, a SET or DEL for each operation, and MOVE, EXEC: written into one buffer, sent
+ * at once, and answered by OK, a QUEUED for each command, and an array of as many results.
+ *
+ * While a batch is unanswered the next ones are sent already. If the server refuses one (out of
+ * memory, say) and then takes the next, the position would stand ahead of what was refused. So it
+ * is not simply set: MOVE is a script that moves it only from where this batch's predecessor put
+ * it. Whatever then happens, the position never passes a batch that was not applied; that later
+ * data may be there without it does no harm, since all of it is sent again, in order.
+ *
+ * A missing position is let pass: it went with FLUSHALL, and the data with it.
+ */
+#include "redis.h"
+
+static const char move_position[] = "local at = redis.call('GET', KEYS[1]) "
+				    "if at and at ~= ARGV[1] then return 0 end "
+				    "redis.call('SET', KEYS[1], ARGV[2]) "
+				    "return 1";
+
+/* proto-max-bulk-len, as every server has it unless told otherwise. */
+enum { VALUE_MAX = 512 * 1024 * 1024 };
+
+static void append_number(struct fl_buf *out, char prefix, uint64_t value)
+{
+	char text[24];
+	size_t at = sizeof(text);
+	text[--at] = '\n';
+	text[--at] = '\r';
+	do {
+		text[--at] = (char)('0' + value % 10);
+		value /= 10;
+	} while (value > 0);
+	text[--at] = prefix;
+	fl_buf_append(out, text + at, sizeof(text) - at);
+}
+
+void resp_command(struct fl_buf *out, size_t words)
+{
+	append_number(out, '*', words);
+}
+
+void resp_word(struct fl_buf *out, const char *data, size_t size)
+{
+	append_number(out, '$', size);
+	fl_buf_append(out, data, size);
+	fl_buf_append(out, "\r\n", 2);
+}
+
+static void append_set(struct fl_buf *out, const struct fl_operation *operation)
+{
+	static const char set[] = "*3\r\n$3\r\nSET\r\n", set_ex[] = "*5\r\n$3\r\nSET\r\n";
+	if (operation->ttl == 0)
+		fl_buf_append(out, set, sizeof(set) - 1);
+	else
+		fl_buf_append(out, set_ex, sizeof(set_ex) - 1);
+	resp_word(out, operation->key.data, operation->key.size);
+	resp_word(out, operation->value.data, operation->value.size);
+	if (operation->ttl != 0) {
+		char digits[12];
+		int size = snprintf(digits, sizeof(digits), "%u", operation->ttl);
+		fl_buf_text(out, "$2\r\nEX\r\n");
+		resp_word(out, digits, (size_t)size);
+	}
+}
+
+static void append_delete(struct fl_buf *out, const struct fl_operation *operation)
+{
+	static const char del[] = "*2\r\n$3\r\nDEL\r\n";
+	fl_buf_append(out, del, sizeof(del) - 1);
+	resp_word(out, operation->key.data, operation->key.size);
+}
+
+static void append_move(struct redis_sink *self, struct fl_bytes position)
+{
+	struct fl_buf *out = &self->out;
+	resp_command(out, 6);
+	resp_word(out, "EVAL", 4);
+	resp_word(out, move_position, sizeof(move_position) - 1);
+	resp_word(out, "1", 1);
+	resp_word(out, self->position_key, strlen(self->position_key));
+	resp_word(out, self->sent_position.data, self->sent_position.size);
+	resp_word(out, position.data, position.size);
+}
+
+static bool is_position_key(struct redis_sink *self, struct fl_bytes key)
+{
+	size_t size = strlen(self->position_key);
+	if (key.size != size || memcmp(key.data, self->position_key, size) != 0)
+		return false;
+	if (!self->warned_of_key)
+		self->host->log(self->host->ctx, FL_LEVEL_WARN,
+			"a row maps to the key %s, where the position is kept: it is left out; "
+			"set another position_key",
+			self->position_key);
+	self->warned_of_key = true;
+	return true;
+}
+
+/* The kind under which an operation is sent. */
+static char kind_of(struct redis_sink *self, const struct fl_operation *operation, uint32_t forget)
+{
+	if (operation->kind != FL_SET || operation->transaction == forget)
+		return 'D';
+	if (operation->value.size <= VALUE_MAX)
+		return 'S';
+	if (!self->warned_of_size)
+		self->host->log(self->host->ctx, FL_LEVEL_WARN,
+			"a value of %zu bytes is beyond what the server takes: such keys are "
+			"deleted (first: %.*s)",
+			operation->value.size,
+			(int)(operation->key.size < 200 ? operation->key.size : 200),
+			operation->key.data);
+	self->warned_of_size = true;
+	return 'D';
+}
+
+enum fl_outcome redis_send(struct redis_sink *self, const struct fl_batch *batch, size_t begin,
+	size_t end, uint32_t forget, bool moves, struct fl_err *err)
+{
+	struct sent *sent = &self->sent[(self->first + self->pending) % PIPELINE_MAX];
+	sent->id = batch->id;
+	sent->moves = moves;
+	fl_buf_clear(&sent->kinds);
+	fl_buf_clear(&sent->position);
+	fl_buf_append(&sent->position, batch->position.data, batch->position.size);
+
+	struct fl_buf *out = &self->out;
+	fl_buf_clear(out);
+	fl_buf_text(out, "*1\r\n$5\r\nMULTI\r\n");
+	for (size_t i = begin; i < end; i++) {
+		const struct fl_operation *operation = &batch->operations[i];
+		if (is_position_key(self, operation->key))
+			continue;
+		char kind = kind_of(self, operation, forget);
+		fl_buf_char(&sent->kinds, kind);
+		if (kind == 'S')
+			append_set(out, operation);
+		else
+			append_delete(out, operation);
+	}
+	if (moves)
+		append_move(self, batch->position);
+	fl_buf_text(out, "*1\r\n$4\r\nEXEC\r\n");
+	if (sent->kinds.failed || sent->position.failed)
+		return redis_no_memory(err);
+	enum fl_outcome outcome = redis_flush(self, err);
+	if (outcome != FL_DONE)
+		return outcome;
+	self->pending++;
+	if (moves) {
+		fl_buf_clear(&self->sent_position);
+		fl_buf_append(&self->sent_position, batch->position.data, batch->position.size);
+		if (self->sent_position.failed)
+			return redis_no_memory(err);
+	}
+	return FL_DONE;
+}
+
+/* An error in the middle of EXEC (an ACL that changed under it) undoes nothing, not even the move
+ * of the position: put that back to where everything is in place. */
+static void put_position_back(struct redis_sink *self)
+{
+	const char *outcome =
+		"it could not be put back: set it by hand, or what was refused is lost";
+	redisReply *reply = NULL;
+	struct fl_err ignored;
+
+	for (; self->pending > 1; self->pending--) {
+		size_t i = (self->first + self->pending - 1) % PIPELINE_MAX;
+		size_t replies = self->sent[i].kinds.size + self->sent[i].moves + 2;
+		for (; replies > 0; replies--) {
+			reply = redis_reply(self, &ignored);
+			if (reply == NULL)
+				goto out;
+			freeReplyObject(reply);
+		}
+	}
+	if (self->has_position)
+		reply = redisCommand(self->link, "SET %s %b", self->position_key,
+			self->settled_position.data, self->settled_position.size);
+	else
+		reply = redisCommand(self->link, "DEL %s", self->position_key);
+	if (reply != NULL && reply->type != REDIS_REPLY_ERROR)
+		outcome = "it was put back";
+	freeReplyObject(reply);
+out:
+	self->host->log(self->host->ctx, FL_LEVEL_ERROR,
+		"the server refused a part of a batch after it had moved %s: %s",
+		self->position_key, outcome);
+}
+
+/* OK to MULTI and QUEUED to all that follows. */
+static enum fl_outcome expect_queued(struct redis_sink *self, size_t commands, struct fl_err *err)
+{
+	for (size_t i = 0; i <= commands; i++) {
+		enum fl_outcome outcome = FL_DONE;
+		redisReply *reply = redis_reply(self, err);
+		if (reply == NULL)
+			return FL_RETRY;
+		if (reply->type == REDIS_REPLY_ERROR)
+			outcome = redis_refused(self, reply->str, err);
+		else if (reply->type != REDIS_REPLY_STATUS ||
+			 strcmp(reply->str, i == 0 ? "OK" : "QUEUED") != 0)
+			outcome = redis_confused(self, i == 0 ? "MULTI" : "a command", err);
+		freeReplyObject(reply);
+		if (outcome != FL_DONE)
+			return outcome;
+	}
+	return FL_DONE;
+}
+
+static enum fl_outcome check_result(
+	struct redis_sink *self, const redisReply *result, char kind, struct fl_err *err)
+{
+	if (result->type == REDIS_REPLY_ERROR)
+		return redis_refused(self, result->str, err);
+	if (kind == 'S' ? result->type != REDIS_REPLY_STATUS || strcmp(result->str, "OK") != 0
+			: result->type != REDIS_REPLY_INTEGER)
+		return redis_confused(self, kind == 'S' ? "SET" : "DEL", err);
+	return FL_DONE;
+}
+
+static enum fl_outcome check_results(struct redis_sink *self, const struct sent *sent,
+	const redisReply *reply, struct fl_err *err)
+{
+	size_t count = sent->kinds.size;
+	if (reply->type == REDIS_REPLY_ERROR)
+		return redis_refused(self, reply->str, err);
+	if (reply->type != REDIS_REPLY_ARRAY || reply->elements != count + sent->moves)
+		return redis_confused(self, "EXEC", err);
+	enum fl_outcome outcome = FL_DONE;
+	for (size_t i = 0; i < count && outcome == FL_DONE; i++)
+		outcome = check_result(self, reply->element[i], sent->kinds.data[i], err);
+	if (!sent->moves)
+		return outcome;
+	const redisReply *move = reply->element[count];
+	bool moved = move->type == REDIS_REPLY_INTEGER && move->integer == 1;
+	if (outcome != FL_DONE && moved)
+		put_position_back(self);
+	if (outcome != FL_DONE || moved)
+		return outcome;
+	if (move->type == REDIS_REPLY_ERROR)
+		return redis_refused(self, move->str, err);
+	fl_err_set(err, FL_ELOST, "%s: %s was moved by somebody else", self->address,
+		self->position_key);
+	return FL_RETRY;
+}
+
+enum fl_outcome redis_settle(struct redis_sink *self, struct fl_err *err)
+{
+	struct sent *sent = &self->sent[self->first];
+	enum fl_outcome outcome = expect_queued(self, sent->kinds.size + sent->moves, err);
+	if (outcome != FL_DONE)
+		return outcome;
+	redisReply *reply = redis_reply(self, err);
+	if (reply == NULL)
+		return FL_RETRY;
+	outcome = check_results(self, sent, reply, err);
+	freeReplyObject(reply);
+	if (outcome != FL_DONE)
+		return outcome;
+
+	self->first = (self->first + 1) % PIPELINE_MAX;
+	self->pending--;
+	if (sent->moves) {
+		struct fl_buf old = self->settled_position;
+		self->settled_position = sent->position;
+		self->has_position = true;
+		sent->position = old;
+		self->host->settled(self->host->ctx, sent->id);
+	}
+	return FL_DONE;
+}
+
+enum fl_outcome redis_settle_all(struct redis_sink *self, struct fl_err *err)
+{
+	enum fl_outcome outcome = FL_DONE;
+	while (self->pending > 0 && outcome == FL_DONE)
+		outcome = redis_settle(self, err);
+	return outcome;
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The redis sink, private: one instance is one connection. redis.c is the sink itself, connection.c
+ * makes the connection and judges errors, batch.c writes batches and reads their replies, clear.c
+ * forgets keys by pattern. All on the sink's thread, but for interrupt().
+ */
+#ifndef FL_REDIS_H
+#define FL_REDIS_H
+
+#include <fastlane/sink.h>
+
+#include <hiredis/hiredis.h>
+#include <stdatomic.h>
+
+enum { PIPELINE_MAX = 64 };
+
+/* A batch that was sent and whose replies have not been read. */
+struct sent {
+	uint64_t id;
+	bool moves;	     /* its last operation moves the position: not so for a batch's parts */
+	struct fl_buf kinds; /* what was sent: 'S' set, 'D' delete */
+	struct fl_buf position;
+};
+
+struct redis_sink {
+	const struct fl_host *host;
+	const struct fl_settings *settings;
+	redisContext *link;
+	atomic_bool interrupted;
+	const char *address;
+	char *position_key;
+	bool can_unlink, warned_of_key, warned_of_size;
+
+	/* The position in the server behind all that is settled, and the one that it will be once
+	 * everything sent is settled. Without one there is no text and has_position is false. */
+	struct fl_buf settled_position, sent_position;
+	bool has_position;
+
+	struct fl_buf out; /* a batch on its way to the connection */
+	unsigned pipeline, first, pending;
+	struct sent sent[PIPELINE_MAX]; /* a ring */
+};
+
+/* connection.c */
+bool redis_check_address(const char *value, struct fl_err *err);
+/* Connects and logs in. Sets self->link even on failure, for close. */
+enum fl_outcome redis_connect(struct redis_sink *self, struct fl_err *err);
+/* The next reply that is due, sending what is not sent. NULL when the connection failed, with
+ * `err` set: that is RETRY. */
+redisReply *redis_reply(struct redis_sink *self, struct fl_err *err);
+/* RETRY or FAILED for an error that the server answered with, and what to do about it. */
+enum fl_outcome redis_refused(struct redis_sink *self, const char *answer, struct fl_err *err);
+/* RETRY for an answer that is none to what was asked. */
+enum fl_outcome redis_confused(struct redis_sink *self, const char *asked, struct fl_err *err);
+enum fl_outcome redis_no_memory(struct fl_err *err);
+
+/* batch.c */
+/* Sends operations as one transaction; with `moves` it ends by moving the position. Those of
+ * `forget` are sent as deletes. DONE once it is on its way. */
+enum fl_outcome redis_send(struct redis_sink *self, const struct fl_batch *batch, size_t begin,
+	size_t end, uint32_t forget, bool moves, struct fl_err *err);
+/* Reads and checks the replies to the oldest batch under way. */
+enum fl_outcome redis_settle(struct redis_sink *self, struct fl_err *err);
+enum fl_outcome redis_settle_all(struct redis_sink *self, struct fl_err *err);
+
+/* One command as the protocol has it: the number of its words, then the words. */
+void resp_command(struct fl_buf *out, size_t words);
+void resp_word(struct fl_buf *out, const char *data, size_t size);
+enum fl_outcome redis_flush(struct redis_sink *self, struct fl_err *err);
+
+/* clear.c */
+/* Deletes every key that fits the pattern, except the position. Nothing may be pending. */
+enum fl_outcome redis_clear(struct redis_sink *self, struct fl_bytes pattern, struct fl_err *err);
+
+#endif

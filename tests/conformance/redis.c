@@ -1,0 +1,599 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The redis sink: against a server of its own; and against one that is made up, for answers that a
+ * real one gives only at the worst of moments.
+ */
+#include "conformance.h"
+
+#include <arpa/inet.h>
+#include <hiredis/hiredis.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static struct server server;
+static redisContext *look; /* a connection to look into the server */
+static char address[64];
+static struct setting settings[] = { { "address", address }, { NULL, NULL } };
+
+static void look_in(void)
+{
+	look = redisConnect("127.0.0.1", (int)server.port);
+	cr_assert(look != NULL && look->err == 0);
+}
+
+static void begin_with(const char *options)
+{
+	server_start(&server, "redis.sh", options);
+	snprintf(address, sizeof(address), "127.0.0.1:%u", server.port);
+	look_in();
+}
+
+static void begin(void)
+{
+	begin_with("");
+}
+
+static void end(void)
+{
+	redisFree(look);
+	server_end(&server);
+}
+
+static void pause_server(void)
+{
+	server_signal(&server, SIGSTOP);
+}
+
+static void kill_server(void)
+{
+	server_kill(&server);
+}
+
+static void restart_server(void)
+{
+	server_restart(&server, "");
+	redisFree(look);
+	look_in();
+}
+
+/* Runs a command and returns its answer as text, "(nil)" for none; valid until the next call. */
+static const char *ask(const char *format, ...)
+{
+	static char answer[512];
+	va_list args;
+	va_start(args, format);
+	redisReply *reply = redisvCommand(look, format, args);
+	va_end(args);
+	cr_assert(reply != NULL, "%s", look->errstr);
+	if (reply->type == REDIS_REPLY_NIL)
+		snprintf(answer, sizeof(answer), "(nil)");
+	else if (reply->type == REDIS_REPLY_INTEGER)
+		snprintf(answer, sizeof(answer), "%lld", reply->integer);
+	else
+		snprintf(answer, sizeof(answer), "%s", reply->str);
+	freeReplyObject(reply);
+	return answer;
+}
+
+static bool value_is(const char *key, const char *expected)
+{
+	redisReply *reply = redisCommand(look, "GET %s", key);
+	cr_assert(reply != NULL, "%s", look->errstr);
+	bool same = reply->type == REDIS_REPLY_STRING && strcmp(reply->str, expected) == 0;
+	freeReplyObject(reply);
+	return same;
+}
+
+static bool holds(unsigned first, unsigned last, size_t padding)
+{
+	char key[32];
+	if (last < first)
+		return strcmp(ask("EXISTS last"), "0") == 0;
+	for (unsigned n = first; n <= last; n++) {
+		char *json = fake_json(n, padding);
+		snprintf(key, sizeof(key), "n:%u", n);
+		bool same = value_is(key, json);
+		free(json);
+		if (!same)
+			return false;
+	}
+	snprintf(key, sizeof(key), "%u", last);
+	return value_is("last", key);
+}
+
+static const struct bad_settings bad[] = {
+	{ { { "address", "127.0.0.1:1" } }, FL_RETRY, false },
+	{ { { "address", "/nowhere/redis.sock" } }, FL_RETRY, false },
+	{ { { "address", "unix:/nowhere/redis.sock" } }, FL_RETRY, false },
+	{ { { "address", "no-such-host.invalid:6379" } }, FL_RETRY, false },
+	{ { { "address", "" } }, FL_FAILED, true },
+	{ { { "address", "host:" } }, FL_FAILED, true },
+	{ { { "address", "host:65536" } }, FL_FAILED, true },
+	{ { { "address", "host:1:2" } }, FL_FAILED, true },
+	{ { { "address", "::1" } }, FL_FAILED, true },
+	{ { { "address", "[::1" } }, FL_FAILED, true },
+	{ { { "address", "[::1]x" } }, FL_FAILED, true },
+	{ { { "address", address }, { "database", "1000" } }, FL_FAILED, false },
+	{ { { "address", address }, { "password", "wrong" } }, FL_FAILED, false },
+	{ { { "address", address }, { "user", "me" } }, FL_FAILED, false },
+	{ { { "address", address }, { "password", "a" }, { "password_file", "b" } }, FL_FAILED,
+		false },
+	{ { { NULL, NULL } }, FL_DONE, false },
+};
+
+const struct subject subject = {
+	.plugin = "redis",
+	.begin = begin,
+	.end = end,
+	.settings = settings,
+	.bad = bad,
+	.pause = pause_server,
+	.kill = kill_server,
+	.restart = restart_server,
+	.when_killed = FL_RETRY,
+	.keeps_position = true,
+	.holds = holds,
+};
+
+/* ---- what is its own ---- */
+
+static void prepare(void)
+{
+	signal(SIGPIPE, SIG_IGN);
+}
+
+static void prepare_server(void)
+{
+	prepare();
+	begin();
+}
+
+TestSuite(redis_sink, .init = prepare_server, .fini = end, .timeout = 60);
+
+static void open_sink(struct sink *sink, const struct setting *set, const char *position)
+{
+	cr_assert_eq(sink_open(sink, set), FL_DONE, "%s", sink->err.text);
+	char *at = sink_position(sink);
+	cr_assert_str_eq(at, position);
+	free(at);
+}
+
+static enum fl_outcome submit_and_drain(
+	struct sink *sink, const struct fl_operation *operations, size_t count, const char *at)
+{
+	struct fl_batch batch = operations_batch(operations, count, at);
+	enum fl_outcome outcome = sink_submit(sink, &batch);
+	return outcome == FL_PENDING ? sink_drain(sink) : outcome;
+}
+
+#define BYTES(text)                                                                                \
+	{                                                                                          \
+		text, sizeof(text) - 1                                                             \
+	}
+#define SET(key_, value_)                                                                          \
+	{                                                                                          \
+		.kind = FL_SET, .key = BYTES(key_), .value = BYTES(value_)                         \
+	}
+#define DELETE(key_)                                                                               \
+	{                                                                                          \
+		.kind = FL_KEY_DELETE, .key = BYTES(key_)                                          \
+	}
+#define CLEAR(pattern)                                                                             \
+	{                                                                                          \
+		.kind = FL_KEY_CLEAR, .key = BYTES(pattern)                                        \
+	}
+#define COUNT(array) (sizeof(array) / sizeof(*(array)))
+#define POSITION     "fastlane:position:test"
+
+Test(redis_sink, values_are_set_expire_and_go)
+{
+	struct sink sink;
+	const struct fl_operation operations[] = { SET("a", "1"), SET("b", "x\0y"), SET("c", "3"),
+		DELETE("c"), DELETE("never"), SET("a", "2"),
+		{ .kind = FL_SET, .key = BYTES("t"), .value = BYTES("4"), .ttl = 4000000000 } };
+	open_sink(&sink, settings, "");
+	cr_assert_eq(submit_and_drain(&sink, operations, COUNT(operations), "p"), FL_DONE);
+	cr_expect_str_eq(ask("GET a"), "2");
+	cr_expect_str_eq(ask("STRLEN b"), "3");
+	cr_expect_str_eq(ask("EXISTS c"), "0");
+	cr_expect_str_eq(ask("TTL t"), "4000000000");
+	cr_expect_str_eq(ask("TTL a"), "-1");
+	cr_expect_str_eq(ask("GET " POSITION), "p");
+	cr_expect_str_eq(ask("DBSIZE"), "4");
+	sink_close(&sink);
+}
+
+Test(redis_sink, a_unix_socket_and_a_database_and_a_key_of_ones_own)
+{
+	char path[128];
+	struct setting own[] = { { "address", path }, { "database", "3" },
+		{ "position_key", "where" }, { "pipeline", "1" }, { NULL, NULL } };
+	struct sink sink;
+	snprintf(path, sizeof(path), "unix:%s/sock", server.dir);
+	open_sink(&sink, own, "");
+	cr_assert_eq(submit_number(&sink, 1, 10), FL_DONE);
+	cr_assert_eq(submit_number(&sink, 2, 10), FL_DONE);
+	cr_expect_str_eq(ask("DBSIZE"), "0");
+	cr_expect_str_eq(ask("SELECT 3"), "OK");
+	cr_expect_str_eq(ask("GET where"), "at:2");
+	cr_expect_str_eq(ask("GET last"), "2");
+	sink_close(&sink);
+}
+
+Test(redis_sink, clear_takes_what_was_before_it_and_leaves_what_comes_after)
+{
+	struct sink sink;
+	char key[32];
+	struct fl_operation operations[] = { SET("user:1", "a"), SET("other", "b"), CLEAR("user:*"),
+		SET("user:2", "c"), CLEAR("no\\*body"), SET("user:3", "d") };
+	operations[2].transaction = 1;
+	for (size_t i = 3; i < COUNT(operations); i++)
+		operations[i].transaction = 2;
+	for (unsigned i = 0; i < 5000; i++) {
+		snprintf(key, sizeof(key), "user:old:%u", i);
+		ask("SET %s v", key);
+	}
+	ask("SET no*body v");
+	ask("SET noxbody v");
+	open_sink(&sink, settings, "");
+	cr_assert_eq(submit_number(&sink, 1, 1), FL_DONE);
+	cr_assert_eq(submit_number(&sink, 2, 1), FL_PENDING);
+	cr_assert_eq(submit_and_drain(&sink, operations, COUNT(operations), "p"), FL_DONE);
+	cr_expect_str_eq(ask("EXISTS user:1 user:old:0 user:old:4999 no*body"), "0");
+	cr_expect_str_eq(ask("EXISTS other noxbody user:3"), "3");
+	/* It stood before a CLEAR in its own transaction. */
+	cr_expect_str_eq(ask("EXISTS user:2"), "0");
+	cr_expect_str_eq(ask("DBSIZE"), "7");
+	cr_expect_str_eq(ask("GET " POSITION), "p");
+	sink_close(&sink);
+}
+
+Test(redis_sink, the_position_is_not_touched_by_operations)
+{
+	struct sink sink;
+	const struct fl_operation operations[] = { SET(POSITION, "x"), SET("a", "1"),
+		DELETE(POSITION), CLEAR("*"), SET("b", "2") };
+	open_sink(&sink, settings, "");
+	cr_assert_eq(submit_and_drain(&sink, operations, COUNT(operations), "p1"), FL_DONE);
+	cr_assert_eq(submit_and_drain(&sink, operations, 3, "p2"), FL_DONE);
+	cr_expect_str_eq(ask("GET " POSITION), "p2");
+	cr_expect_str_eq(ask("GET a"), "1");
+	cr_expect_eq(host_state.warnings, 1);
+	sink_close(&sink);
+}
+
+Test(redis_sink, a_clear_that_is_cut_short_is_done_again)
+{
+	struct sink sink;
+	const struct fl_operation operations[] = { SET("a", "1"), CLEAR("u*"), SET("b", "2") };
+	open_sink(&sink, settings, "");
+	cr_assert_eq(submit_number(&sink, 1, 1), FL_DONE);
+	ask("ACL SETUSER default -scan");
+	cr_assert_eq(submit_and_drain(&sink, operations, COUNT(operations), "p"), FL_FAILED);
+	cr_assert(strstr(sink.err.text, "ACL") != NULL, "%s", sink.err.text);
+	cr_expect_str_eq(ask("GET " POSITION), "at:1");
+	cr_expect_str_eq(ask("EXISTS b"), "0");
+	sink_close(&sink);
+}
+
+Test(redis_sink, passwords_and_users)
+{
+	const struct {
+		struct setting set[4];
+		enum fl_outcome outcome;
+		const char *says;
+	} cases[] = {
+		{ { { "address", address } }, FL_FAILED, "password_file" },
+		{ { { "address", address }, { "password", "wrong" } }, FL_FAILED, "check" },
+		{ { { "address", address }, { "password", "secret" } }, FL_DONE, "" },
+		{ { { "address", address }, { "password_file", "secret" } }, FL_DONE, "" },
+		{ { { "address", address }, { "user", "me" }, { "password", "mine" } }, FL_DONE,
+			"" },
+		{ { { "address", address }, { "user", "me" }, { "password", "secret" } }, FL_FAILED,
+			"check" },
+	};
+	ask("ACL SETUSER me on >mine ~* +@all");
+	ask("CONFIG SET requirepass secret");
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct sink sink;
+		enum fl_outcome outcome = sink_open(&sink, cases[i].set);
+		cr_expect_eq(outcome, cases[i].outcome, "case %zu: %s", i, sink.err.text);
+		cr_expect(strstr(sink.err.text, cases[i].says) != NULL, "case %zu: %s", i,
+			sink.err.text);
+		cr_expect(strstr(sink.err.text, "secret") == NULL);
+		if (outcome == FL_DONE)
+			sink_close(&sink);
+	}
+}
+
+Test(redis_sink, a_server_that_may_evict_the_position_is_warned_of)
+{
+	struct sink sink;
+	open_sink(&sink, settings, "");
+	cr_expect_eq(host_state.warnings, 0);
+	sink_close(&sink);
+	ask("CONFIG SET maxmemory-policy allkeys-lru");
+	open_sink(&sink, settings, "");
+	cr_expect_eq(host_state.warnings, 1);
+	cr_expect(strstr(host_state.log, POSITION) != NULL, "%s", host_state.log);
+	sink_close(&sink);
+}
+
+Test(redis_sink, a_server_without_room_still_forgets)
+{
+	struct sink sink;
+	const struct fl_operation set[] = { SET("b", "2") }, del[] = { DELETE("a") };
+	ask("SET a 1");
+	open_sink(&sink, settings, "");
+	cr_assert_eq(submit_number(&sink, 1, 1), FL_DONE);
+	ask("CONFIG SET maxmemory 1");
+	cr_assert_eq(submit_and_drain(&sink, set, 1, "p"), FL_RETRY);
+	cr_assert(strstr(sink.err.text, "maxmemory") != NULL, "%s", sink.err.text);
+	sink_close(&sink);
+	open_sink(&sink, settings, "at:1");
+	cr_assert_eq(submit_and_drain(&sink, del, 1, "p"), FL_RETRY);
+	cr_expect_str_eq(ask("EXISTS a"), "0");
+	sink_close(&sink);
+	ask("CONFIG SET maxmemory 0");
+	open_sink(&sink, settings, "at:1");
+	cr_assert_eq(submit_and_drain(&sink, set, 1, "p"), FL_DONE);
+	sink_close(&sink);
+}
+
+Test(redis_sink, a_replica_is_waited_for)
+{
+	struct sink sink;
+	ask("REPLICAOF 127.0.0.1 1");
+	open_sink(&sink, settings, "");
+	cr_assert_eq(submit_number(&sink, 1, 1), FL_RETRY);
+	cr_assert(strstr(sink.err.text, "primary") != NULL, "%s", sink.err.text);
+	sink_close(&sink);
+}
+
+Test(redis_sink, the_position_never_passes_a_batch_that_was_refused)
+{
+	struct sink sink;
+	struct setting set[] = { { "address", address }, { "user", "me" }, { "password", "mine" },
+		{ NULL, NULL } };
+	const struct fl_operation wrong[] = { SET("forbidden", "1") };
+	struct fl_batch batch = operations_batch(wrong, 1, "at:2");
+	ask("ACL SETUSER me on >mine ~n:* ~last ~fastlane:* +@all");
+	open_sink(&sink, set, "");
+	cr_assert_eq(submit_number(&sink, 1, 1), FL_DONE);
+	cr_assert_eq(sink_submit(&sink, &batch), FL_PENDING);
+	cr_assert_eq(submit_number(&sink, 3, 1), FL_PENDING);
+	cr_assert_eq(sink_drain(&sink), FL_FAILED);
+	cr_assert(strstr(sink.err.text, "NOPERM") != NULL, "%s", sink.err.text);
+	cr_assert_eq(host_state.settled, 1);
+	cr_expect_str_eq(ask("GET " POSITION), "at:1");
+	sink_close(&sink);
+}
+
+Test(redis_sink, parts_of_a_transaction_are_settled_one_by_one)
+{
+	struct sink sink;
+	const struct fl_operation operations[] = { SET("a", "1") };
+	struct fl_batch part = operations_batch(operations, 1, "at:1");
+	open_sink(&sink, settings, "");
+	cr_assert_eq(submit_number(&sink, 1, 1), FL_DONE);
+	cr_assert_eq(submit_number(&sink, 2, 1), FL_PENDING);
+	part.position = text_bytes("at:2");
+	cr_assert_eq(sink_submit(&sink, &part), FL_DONE);
+	cr_assert_eq(host_state.settled, 3);
+	sink_close(&sink);
+}
+
+Test(redis_sink, another_writer_of_the_position_is_noticed)
+{
+	struct sink sink, other;
+	open_sink(&sink, settings, "");
+	cr_assert_eq(submit_number(&sink, 1, 1), FL_DONE);
+	open_sink(&other, settings, "at:1");
+	cr_assert_eq(submit_number(&other, 2, 1), FL_PENDING);
+	cr_assert_eq(sink_drain(&other), FL_DONE);
+	cr_assert_eq(submit_number(&sink, 3, 1), FL_PENDING);
+	cr_assert_eq(sink_drain(&sink), FL_RETRY);
+	cr_expect_str_eq(ask("GET " POSITION), "at:2");
+	sink_close(&sink);
+	sink_close(&other);
+}
+
+Test(redis_sink, a_flushed_server_is_written_on)
+{
+	struct sink sink;
+	open_sink(&sink, settings, "");
+	cr_assert_eq(submit_number(&sink, 1, 1), FL_DONE);
+	ask("FLUSHALL");
+	cr_assert_eq(submit_number(&sink, 2, 1), FL_PENDING);
+	cr_assert_eq(sink_drain(&sink), FL_DONE);
+	cr_expect_str_eq(ask("GET " POSITION), "at:2");
+	cr_expect_str_eq(ask("DBSIZE"), "3");
+	sink_close(&sink);
+}
+
+Test(redis_sink, a_cut_connection_repeats_and_loses_nothing)
+{
+	struct sink sink;
+	unsigned next = 1, cuts = 0;
+	open_sink(&sink, settings, "");
+	while (next <= 500) {
+		if (next % 50 == 3 && cuts < 20) {
+			cuts++;
+			ask("CLIENT KILL TYPE normal SKIPME yes");
+		}
+		enum fl_outcome outcome = submit_number(&sink, next++, 10);
+		if (outcome == FL_DONE || outcome == FL_PENDING)
+			continue;
+		cr_assert_eq(outcome, FL_RETRY, "%s", sink.err.text);
+		sink_close(&sink);
+		cr_assert_eq(sink_open(&sink, settings), FL_DONE);
+		char *at = sink_position(&sink);
+		cr_assert(sscanf(at, "at:%u", &next) == 1);
+		cr_assert(value_is("last", at + 3), "position and data differ");
+		next++;
+		free(at);
+	}
+	cr_assert_eq(sink_drain(&sink), FL_DONE);
+	cr_assert_geq(cuts, 10);
+	cr_assert(holds(1, 500, 10));
+	sink_close(&sink);
+}
+
+Test(redis_sink, a_silent_server_is_given_up_in_time)
+{
+	struct setting set[] = { { "address", address }, { "timeout_ms", "50" },
+		{ "connect_timeout_ms", "50" }, { NULL, NULL } };
+	struct sink sink;
+	open_sink(&sink, set, "");
+	pause_server();
+	cr_assert_eq(submit_number(&sink, 1, 1), FL_RETRY);
+	cr_assert(strstr(sink.err.text, "in time") != NULL, "%s", sink.err.text);
+	sink_close(&sink);
+	cr_assert_eq(sink_open(&sink, set), FL_RETRY);
+	server_signal(&server, SIGCONT);
+}
+
+/* ---- a server that is made up ---- */
+
+/* Takes one connection, answers with `script` whatever is asked, and keeps what it was. */
+static struct fake {
+	int listener;
+	pthread_t thread;
+	const char *script;
+	size_t size;
+	struct fl_buf asked;
+} fake;
+
+static void *fake_run(void *ctx)
+{
+	(void)ctx;
+	int fd = accept(fake.listener, NULL, NULL);
+	cr_assert(write(fd, fake.script, fake.size) == (ssize_t)fake.size);
+	shutdown(fd, SHUT_WR);
+	for (ssize_t size = 1; size > 0;) {
+		char *to = fl_buf_reserve(&fake.asked, 4096);
+		size = read(fd, to, 4096);
+		if (size > 0)
+			fake.asked.size += (size_t)size;
+	}
+	close(fd);
+	return NULL;
+}
+
+static void fake_start(const char *script, size_t size)
+{
+	struct sockaddr_in at = { .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t length = sizeof(at);
+	fl_buf_clear(&fake.asked);
+	fake.script = script;
+	fake.size = size;
+	fake.listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	cr_assert(bind(fake.listener, (struct sockaddr *)&at, length) == 0);
+	cr_assert(listen(fake.listener, 1) == 0);
+	cr_assert(getsockname(fake.listener, (struct sockaddr *)&at, &length) == 0);
+	snprintf(address, sizeof(address), "127.0.0.1:%u", ntohs(at.sin_port));
+	cr_assert(pthread_create(&fake.thread, NULL, fake_run, NULL) == 0);
+}
+
+static void fake_end(void)
+{
+	pthread_join(fake.thread, NULL);
+	close(fake.listener);
+	fl_buf_char(&fake.asked, '\0');
+}
+
+TestSuite(redis_answers, .init = prepare, .timeout = 60);
+
+#define LOGGED_IN "+OK\r\n*0\r\n$2\r\np0\r\n"
+#define QUEUED	  "+OK\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n"
+
+/* Opens, submits one batch of two operations, drains. */
+static enum fl_outcome talk(struct fl_err *err)
+{
+	struct sink sink;
+	struct fl_buf position = { 0 };
+	enum fl_outcome outcome = sink_open(&sink, settings);
+	if (outcome == FL_DONE) {
+		outcome = sink.plugin->position(sink.self, &position, &sink.err);
+		if (outcome == FL_DONE)
+			outcome = submit_number(&sink, 1, 1);
+		if (outcome == FL_PENDING)
+			outcome = sink.plugin->drain(sink.self, &sink.err);
+		sink_close(&sink);
+		fl_buf_finish(&position);
+	}
+	*err = sink.err;
+	return outcome;
+}
+
+Test(redis_answers, every_answer_is_judged)
+{
+	static const struct {
+		const char *script;
+		enum fl_outcome outcome;
+		const char *says;
+	} cases[] = {
+		{ LOGGED_IN QUEUED "*3\r\n+OK\r\n+OK\r\n:1\r\n", FL_DONE, "" },
+		{ "-LOADING Redis is loading\r\n", FL_RETRY, "LOADING" },
+		{ "-NOAUTH Authentication required.\r\n", FL_FAILED, "password_file" },
+		{ "-ERR max number of clients reached\r\n", FL_RETRY, "maxclients" },
+		{ ":1\r\n", FL_RETRY, "SELECT" },
+		{ "+OK\r\n-NOPERM no CONFIG\r\n-NOPERM no GET\r\n", FL_FAILED, "ACL" },
+		{ "+OK\r\n*0\r\n-WRONGTYPE x\r\n", FL_FAILED, "position_key" },
+		{ "+OK\r\n*0\r\n*0\r\n", FL_RETRY, "GET" },
+		{ LOGGED_IN "-MOVED 1 other:1\r\n", FL_FAILED, "cluster" },
+		{ LOGGED_IN "+OK\r\n-MOVED 1 other:1\r\n", FL_FAILED, "cluster" },
+		{ LOGGED_IN "+OK\r\n-OOM x\r\n", FL_RETRY, "maxmemory" },
+		{ LOGGED_IN "+OK\r\n-MISCONF x\r\n", FL_RETRY, "disk" },
+		{ LOGGED_IN "+OK\r\n-ERR unknown command\r\n", FL_FAILED, "unknown" },
+		{ LOGGED_IN "+OK\r\n+OK\r\n", FL_RETRY, "proper" },
+		{ LOGGED_IN "+QUEUED\r\n", FL_RETRY, "MULTI" },
+		{ LOGGED_IN QUEUED "-EXECABORT x\r\n", FL_RETRY, "EXECABORT" },
+		{ LOGGED_IN QUEUED "*-1\r\n", FL_RETRY, "EXEC" },
+		{ LOGGED_IN QUEUED "*2\r\n+OK\r\n:1\r\n", FL_RETRY, "EXEC" },
+		{ LOGGED_IN QUEUED "*3\r\n+OK\r\n:1\r\n:0\r\n", FL_RETRY, "SET" },
+		{ LOGGED_IN QUEUED "*3\r\n+OK\r\n+OK\r\n:0\r\n", FL_RETRY, "somebody" },
+		{ LOGGED_IN QUEUED "*3\r\n+OK\r\n+OK\r\n-OOM x\r\n", FL_RETRY, "OOM" },
+		{ LOGGED_IN QUEUED "*3\r\n+OK\r\n-NOPERM x\r\n-NOPERM x\r\n", FL_FAILED, "ACL" },
+		{ LOGGED_IN "nonsense\r\n", FL_RETRY, "Protocol error" },
+	};
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct fl_err err;
+		fake_start(cases[i].script, strlen(cases[i].script));
+		enum fl_outcome outcome = talk(&err);
+		fake_end();
+		cr_expect_eq(outcome, cases[i].outcome, "case %zu: %s", i, err.text);
+		cr_expect(strstr(err.text, cases[i].says) != NULL, "case %zu: %s", i, err.text);
+		cr_expect(strstr(fake.asked.data, "SET\r\n$22\r\n" POSITION "\r\n$2") == NULL);
+	}
+	fl_buf_finish(&fake.asked);
+}
+
+Test(redis_answers, a_part_refused_behind_a_moved_position_puts_it_back)
+{
+	static const char script[] = LOGGED_IN QUEUED "*3\r\n-NOPERM x\r\n+OK\r\n:1\r\n+OK\r\n";
+	struct fl_err err;
+	fake_start(script, sizeof(script) - 1);
+	cr_assert_eq(talk(&err), FL_FAILED);
+	fake_end();
+	cr_assert(strstr(fake.asked.data, "SET\r\n$22\r\n" POSITION "\r\n$2\r\np0\r\n") != NULL,
+		"%s", fake.asked.data);
+	cr_assert_eq(host_state.errors, 1);
+	cr_assert(strstr(host_state.log, "put back") != NULL, "%s", host_state.log);
+	fl_buf_finish(&fake.asked);
+}
+
+Test(redis_answers, an_answer_that_ends_anywhere_is_a_lost_connection)
+{
+	static const char script[] = LOGGED_IN QUEUED "*3\r\n+OK\r\n+OK\r\n:1\r\n";
+	for (size_t size = 0; size < sizeof(script) - 1; size++) {
+		struct fl_err err;
+		fake_start(script, size);
+		cr_expect_eq(talk(&err), FL_RETRY, "%zu bytes: %s", size, err.text);
+		fake_end();
+	}
+	fl_buf_finish(&fake.asked);
+}

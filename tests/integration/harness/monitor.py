@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every command that a Redis executes."""
+
+import re
+import socket
+import threading
+
+
+class Monitor(threading.Thread):
+    def __init__(self, port):
+        super().__init__(daemon=True)
+        self.connection = socket.create_connection(("127.0.0.1", port))
+        self.connection.sendall(b"MONITOR\r\n")
+        assert self.connection.recv(5) == b"+OK\r\n"
+        self.seen = bytearray()
+        self.start()
+
+    def run(self):
+        while True:
+            data = self.connection.recv(1 << 16)
+            if not data:
+                return
+            self.seen += data
+
+    def written(self, prefix):
+        """The keys with that prefix that were set, in order."""
+        pattern = rb'"SET" "(%s[^"]*)"' % re.escape(prefix.encode())
+        return [key.decode() for key in re.findall(pattern, bytes(self.seen), re.IGNORECASE)]
+
+    def close(self):
+        self.connection.shutdown(socket.SHUT_RDWR)
+        self.join()
+        self.connection.close()

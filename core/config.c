@@ -8,8 +8,6 @@
 
 enum { SECTION_NAME_LIMIT = 32 };
 
-static const char sections_forms[] = "[fastlane], [source], [sink:NAME] and [map:NAME]";
-
 /* What the configuration's texts live in. */
 struct memory {
 	struct fl_arena arena;
@@ -79,7 +77,8 @@ static void set_one(struct loader *l, const struct fl_section *section,
 			"the "
 			"value, keep that in a file (%s_file)",
 			section->text, setting->key, setting->key);
-	} else if (option->required && *setting->value == '\0') {
+	} else if (*setting->value == '\0' && option->type != FL_OPTION_SECRET &&
+		   (option->required || strcmp(section->kind, "sink") != 0)) {
 		PROBLEM(l, setting->line, "[%s] %s has no value", section->text, setting->key);
 	} else {
 		int code = fl_options_set(options, setting->key, setting->value, &err);
@@ -140,8 +139,9 @@ static void check_sections(struct loader *l)
 			struct fl_guess guess = { .word = s->kind };
 			for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
 				fl_guess_from(&guess, kinds[i]);
-			PROBLEM(l, s->line, "[%s]: unknown section; %s, as %s", s->text,
-				fl_guess_text(&guess, &l->problems), sections_forms);
+			PROBLEM(l, s->line,
+				"[%s]: unknown section; %s, the last two with a name: [sink:NAME]",
+				s->text, fl_guess_text(&guess, &l->problems));
 		} else if (named && (s->name == NULL || !is_name(s->name))) {
 			PROBLEM(l, s->line,
 				"[%s] must be [%s:NAME]; a name has 1 to %d of A-Z, a-z, 0-9, _ "

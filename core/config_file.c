@@ -19,6 +19,7 @@ struct reader {
 	char *text; /* of the line that inih is at, as it is in the file */
 	size_t capacity;
 	unsigned line;
+	int error; /* errno of the last read */
 	struct fl_arena *memory;
 	struct fl_problems *problems;
 	struct fl_section *sections, **last;
@@ -96,8 +97,7 @@ static void begin_section(struct reader *r)
 	size_t size = (size_t)(end - r->text) - 1;
 	if (*rest != '\0' && *rest != ';' && *rest != '#') {
 		fl_problem(r->problems, true, r->line,
-			"\"%s\" stands behind the section's ]; a key begins a line of its own",
-			rest);
+			"something stands behind the section's ]; a key begins a line of its own");
 		return;
 	}
 	if (size > NAME_LIMIT) {
@@ -127,7 +127,7 @@ static void begin_section(struct reader *r)
 	r->section = section;
 }
 
-/* Whether inih may see the line. */
+/* Whether inih may see the line. What is in it is not repeated: it may be a secret. */
 static bool check_line(struct reader *r, size_t size)
 {
 	const char *text = r->text;
@@ -160,7 +160,7 @@ static bool check_line(struct reader *r, size_t size)
 	const char *comment = inline_comment(text);
 	if (sign == NULL || (comment != NULL && comment < sign)) {
 		fl_problem(r->problems, true, r->line,
-			"\"%s\" is neither a [section] nor a key = value", text);
+			"the line is neither a [section] nor a key = value");
 		return false;
 	}
 	size_t name_size = (size_t)(sign - text);
@@ -180,8 +180,10 @@ static char *read_line(char *to, int size, void *stream)
 {
 	struct reader *r = stream;
 	ssize_t got = getline(&r->text, &r->capacity, r->file);
-	if (got < 0)
+	if (got < 0) {
+		r->error = errno;
 		return NULL;
+	}
 	size_t length = (size_t)got;
 	r->line++;
 	length -= length > 0 && r->text[length - 1] == '\n';
@@ -237,14 +239,14 @@ struct fl_section *fl_config_file_read(
 	};
 	r.last = &r.sections;
 	if (r.file == NULL) {
-		fl_problem(problems, true, 0, "the file can't be read: %s", strerror(errno));
+		fl_problem(problems, true, 1, "the file can't be read: %s", strerror(errno));
 		return NULL;
 	}
 	/* Its result tells nothing that check_line() has not told already. */
 	(void)ini_parse_stream(read_line, &r, take_setting, &r);
 	if (ferror(r.file))
-		fl_problem(
-			problems, true, r.line, "the file can't be read on: %s", strerror(errno));
+		fl_problem(problems, true, r.line + 1, "the file can't be read: %s",
+			strerror(r.error));
 	fclose(r.file);
 	free(r.text);
 	return r.sections;

@@ -79,7 +79,12 @@ static bool check_size(const char *text, struct fl_err *err)
 
 static bool check_start(const char *text, struct fl_err *err)
 {
-	return fl_start_check(text, err) == 0;
+	static const char key[] = "start: "; /* it is said already */
+	struct fl_err why;
+	if (fl_start_check(text, &why) == 0)
+		return true;
+	size_t skip = strncmp(why.text, key, sizeof(key) - 1) == 0 ? sizeof(key) - 1 : 0;
+	return refuse(err, why.text + skip);
 }
 
 static bool check_readable(const char *path, struct fl_err *err)

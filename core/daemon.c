@@ -14,6 +14,8 @@
 enum {
 	MOST_SINKS = 64,
 	TICK_MS = 100,
+	SEATS_AFTER_MS =
+		1000, /* of waiting for a sink that can't be opened: the others start without it */
 	MERGE_DISTANCE = 1 << 20,  /* bytes of binlog within which two lanes may become one */
 	INTERRUPT_AFTER_MS = 2500, /* of stopping: calls that block are cut short */
 	GIVE_UP_AFTER_MS = 4500,   /* of stopping: what is safe is safe */
@@ -38,6 +40,7 @@ struct daemon {
 	struct fl_lane_config lane_config;
 	struct sink *sinks;
 	size_t sink_count;	/* started */
+	uint64_t sinks_at;	/* uv_now when the sinks were started */
 	bool seated;		/* the first seats have been given */
 	struct fl_lane **lanes; /* as many places as sinks, and one for each that is merging */
 	size_t lane_room;
@@ -255,6 +258,7 @@ static void merge_lanes(struct daemon *d)
 
 static void start_sinks(struct daemon *d)
 {
+	d->sinks_at = uv_now(&d->loop);
 	d->lane_config.target = d->starter.current;
 	for (size_t i = 0; i < d->config->sink_count; i++) {
 		const struct fl_sink_config *config = &d->config->sinks[i];
@@ -338,7 +342,8 @@ static void look(struct daemon *d)
 			uv_stop(&d->loop);
 		return;
 	}
-	d->seated = d->seated || all_have_tried(d);
+	d->seated = d->seated || all_have_tried(d) ||
+		    (d->sink_count > 0 && uv_now(&d->loop) - d->sinks_at >= SEATS_AFTER_MS);
 	if (d->seated)
 		give_seats(d);
 	merge_lanes(d);

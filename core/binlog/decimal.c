@@ -28,11 +28,13 @@ struct groups {
 };
 
 /* A group's value; `failed` if it is more than its digits can be. */
-static uint32_t next_group(struct groups *g, unsigned digits)
+static inline uint32_t next_group(struct groups *g, unsigned digits)
 {
 	unsigned const size = group_size[digits];
 	uint32_t value = 0;
-	for (unsigned i = 0; i < size; i++)
+	if (size == 4)
+		value = fl_be32(g->at);
+	for (unsigned i = 0; i < size % 4; i++)
 		value = value << 8 | g->at[i];
 	uint32_t const bits = (uint32_t)((1ULL << 8 * size) - 1);
 	value ^= (g->flip & bits) ^ (g->first ? bits / 2 + 1 : 0);

@@ -8,17 +8,14 @@ const char fl_digit_pairs[201] = "0001020304050607080910111213141516171819202122
 
 static unsigned digits_of(uint64_t value)
 {
-	unsigned count = 1;
-	for (;; value /= 10000, count += 4) {
-		if (value < 10)
-			return count;
-		if (value < 100)
-			return count + 1;
-		if (value < 1000)
-			return count + 2;
-		if (value < 10000)
-			return count + 3;
-	}
+	static const uint64_t tens[20] = { 0, 10, 100, 1000, 10000, 100000, 1000000, 10000000,
+		100000000, 1000000000, 10000000000, 100000000000, 1000000000000, 10000000000000,
+		100000000000000, 1000000000000000, 10000000000000000, 100000000000000000,
+		1000000000000000000, 10000000000000000000u };
+	/* bits * log10(2), one too few at most */
+	unsigned bits = 64 - (unsigned)__builtin_clzll(value | 1);
+	unsigned count = bits * 1233 >> 12;
+	return count + (value >= tens[count]);
 }
 
 char *fl_digits_write(uint64_t value, unsigned count, char *to)

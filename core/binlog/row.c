@@ -3,11 +3,14 @@
 
 #include "binlog/value.h"
 
+/* The two loops that everything goes through are worth a copy of their own in each caller. */
+#define ALWAYS_INLINE static inline __attribute__((always_inline))
+
 enum cell_state { CELL_ABSENT, CELL_NULL, CELL_VALUE };
 
 /* Goes over the columns of an image that fl_rows_next() has checked: without further checks. */
 struct walk {
-	const struct fl_table_def *def;
+	const struct fl_column_def *def; /* the next column's */
 	const uint8_t *present, *nulls, *at;
 	unsigned column, slot;
 };
@@ -34,23 +37,24 @@ static unsigned count_present(const struct fl_row *row)
 
 static struct walk walk_from(const struct fl_row *row)
 {
-	return (struct walk){ .def = def_of(row),
+	return (struct walk){ .def = def_of(row)->defs,
 		.present = row->present,
 		.nulls = row->data,
 		.at = row->data + (count_present(row) + 7) / 8 };
 }
 
-static inline enum cell_state walk_next(struct walk *w, struct fl_cell *ret)
+ALWAYS_INLINE enum cell_state walk_next(struct walk *w, struct fl_cell *ret)
 {
+	const struct fl_column_def *def = w->def++;
 	unsigned column = w->column++;
 	if (w->present != NULL && !is_in(w->present, column))
 		return CELL_ABSENT;
-	unsigned slot = w->slot++;
-	if (is_in(w->nulls, slot))
+	if (is_in(w->nulls, w->slot++))
 		return CELL_NULL;
-	const struct fl_column_def *def = &w->def->defs[column];
 	uint32_t size = def->fixed_size;
-	if (def->length_bytes > 0) {
+	if (def->length_bytes == 1)
+		size = *w->at++;
+	if (def->length_bytes > 1) {
 		size = (uint32_t)fl_le(w->at, def->length_bytes);
 		w->at += def->length_bytes;
 	}
@@ -91,6 +95,10 @@ static int explain(const struct fl_table_def *def, unsigned column, int code, st
 		return fl_err_set(err, code, FL_TABLE_FMT ".%.*s: %s is not decoded",
 			FL_TABLE_ARG(def), (int)name.size, name.data,
 			def->defs[column].not_decoded);
+	case FL_EINVAL:
+		return fl_err_set(err, FL_EUNSUPPORTED,
+			FL_TABLE_FMT ".%.*s: the row image is without this key column",
+			FL_TABLE_ARG(def), (int)name.size, name.data);
 	case FL_ECORRUPT:
 		return fl_err_set(err, code, FL_TABLE_FMT ".%.*s: not a valid value of its type",
 			FL_TABLE_ARG(def), (int)name.size, name.data);
@@ -100,49 +108,52 @@ static int explain(const struct fl_table_def *def, unsigned column, int code, st
 }
 
 /* Appends `,"name":value`. Begun by a comma, the object's brace takes its place at the end. */
-static inline int append_member(const struct fl_table_def *def, unsigned column,
-	enum cell_state state, struct fl_cell cell, struct fl_buf *out, struct fl_err *err)
+ALWAYS_INLINE int append_member(const struct fl_column_def *def, enum cell_state state,
+	struct fl_cell cell, struct fl_buf *out)
 {
-	const struct fl_column_def *column_def = &def->defs[column];
-	struct fl_bytes const name = column_def->json_name;
-	size_t const room = fl_value_json_room(column_def, cell);
+	struct fl_bytes const name = def->json_name;
+	size_t const room = fl_value_json_room(def, cell);
 	char *to = fl_buf_reserve(out, name.size + FL_NAME_PAD + room);
 	if (to == NULL)
-		return explain(def, column, FL_ENOMEM, err);
+		return FL_ENOMEM;
 	for (size_t i = 0; i < name.size; i += FL_NAME_PAD)
 		memcpy(to + i, name.data + i, FL_NAME_PAD);
 	to += name.size;
-	int code = 0;
 	if (state == CELL_NULL) {
 		memcpy(to, "null", 4);
-		out->size = (size_t)(to + 4 - out->data);
+		to += 4;
 	} else if (room > 0) {
-		to = fl_value_json_write(column_def, cell, to);
-		if (to != NULL)
-			out->size = (size_t)(to - out->data);
-		else
-			code = FL_ECORRUPT;
+		to = fl_value_json_write(def, cell, to);
+		if (to == NULL)
+			return FL_ECORRUPT;
 	} else {
 		out->size = (size_t)(to - out->data);
-		code = fl_value_json(column_def, cell, out);
+		return fl_value_json(def, cell, out);
 	}
-	return code < 0 ? explain(def, column, code, err) : 0;
+	out->size = (size_t)(to - out->data);
+	return 0;
 }
 
-/* Ends the object whose members begin at `start`, or undoes it all. */
-static int finish(int code, size_t start, struct fl_buf *out, struct fl_err *err)
+static int undo(const struct fl_table_def *def, unsigned column, int code, size_t start,
+	struct fl_buf *out, struct fl_err *err)
 {
-	if (code == 0) {
-		bool const empty = out->size == start;
-		fl_buf_text(out, empty ? "{}" : "}");
-		if (out->failed)
-			code = fl_err_set(err, FL_ENOMEM, "out of memory");
-		else
-			out->data[start] = '{';
-	}
-	if (code < 0)
+	out->size = start;
+	return explain(def, column, code, err);
+}
+
+/* Ends the object whose members begin at `start`. */
+static int finish(size_t start, struct fl_buf *out, struct fl_err *err)
+{
+	bool const empty = out->size == start;
+	char *to = fl_buf_reserve(out, 2);
+	if (to == NULL) {
 		out->size = start;
-	return code;
+		return fl_err_set(err, FL_ENOMEM, "out of memory");
+	}
+	to[empty] = '}';
+	out->size += 1u + empty;
+	out->data[start] = '{';
+	return 0;
 }
 
 int fl_row_json(const struct fl_row *row, struct fl_buf *out, struct fl_err *err)
@@ -151,16 +162,18 @@ int fl_row_json(const struct fl_row *row, struct fl_buf *out, struct fl_err *err
 	int code = check_known(row, err);
 	if (code < 0)
 		return code;
+	const struct fl_table_def *def = def_of(row);
 	struct walk w = walk_from(row);
-	while (code == 0 && w.column < row->table->column_count) {
-		unsigned column = w.column;
+	for (unsigned i = 0; i < def->table.column_count; i++) {
 		struct fl_cell cell = { 0 };
 		enum cell_state state = walk_next(&w, &cell);
 		if (state == CELL_ABSENT)
 			continue;
-		code = append_member(w.def, column, state, cell, out, err);
+		code = append_member(&def->defs[i], state, cell, out);
+		if (code < 0)
+			return undo(def, i, code, start, out, err);
 	}
-	return finish(code, start, out, err);
+	return finish(start, out, err);
 }
 
 int fl_row_key_json(const struct fl_row *row, struct fl_buf *out, struct fl_err *err)
@@ -170,19 +183,16 @@ int fl_row_key_json(const struct fl_row *row, struct fl_buf *out, struct fl_err 
 	if (code < 0)
 		return code;
 	const struct fl_table_def *def = def_of(row);
-	for (unsigned i = 0; code == 0 && i < row->table->key_count; i++) {
+	for (unsigned i = 0; i < row->table->key_count; i++) {
 		unsigned column = row->table->key_columns[i];
 		struct fl_cell cell = { 0 };
 		enum cell_state state = find(row, column, &cell);
-		if (state == CELL_ABSENT)
-			code = fl_err_set(err, FL_EUNSUPPORTED,
-				FL_TABLE_FMT ".%.*s: the row image is without this key column",
-				FL_TABLE_ARG(def), (int)row->table->columns[column].name.size,
-				row->table->columns[column].name.data);
-		else
-			code = append_member(def, column, state, cell, out, err);
+		code = state == CELL_ABSENT ? FL_EINVAL
+					    : append_member(&def->defs[column], state, cell, out);
+		if (code < 0)
+			return undo(def, column, code, start, out, err);
 	}
-	return finish(code, start, out, err);
+	return finish(start, out, err);
 }
 
 int fl_row_old_json(const struct fl_row *before, const struct fl_row *after, struct fl_buf *out,
@@ -192,9 +202,9 @@ int fl_row_old_json(const struct fl_row *before, const struct fl_row *after, str
 	int code = check_known(before, err);
 	if (code < 0)
 		return code;
+	const struct fl_table_def *def = def_of(before);
 	struct walk old = walk_from(before), new = walk_from(after);
-	while (code == 0 && old.column < before->table->column_count) {
-		unsigned column = old.column;
+	for (unsigned i = 0; i < def->table.column_count; i++) {
 		struct fl_cell was = { 0 }, is = { 0 };
 		enum cell_state state = walk_next(&old, &was);
 		enum cell_state now = walk_next(&new, &is);
@@ -203,9 +213,11 @@ int fl_row_old_json(const struct fl_row *before, const struct fl_row *after, str
 		if (state == now && was.size == is.size &&
 			(was.size == 0 || memcmp(was.at, is.at, was.size) == 0))
 			continue;
-		code = append_member(old.def, column, state, was, out, err);
+		code = append_member(&def->defs[i], state, was, out);
+		if (code < 0)
+			return undo(def, i, code, start, out, err);
 	}
-	return finish(code, start, out, err);
+	return finish(start, out, err);
 }
 
 bool fl_row_is_whole(const struct fl_row *row)

@@ -92,31 +92,30 @@ int fl_rows_check(const struct fl_rows *rows, const struct fl_table_def *def, st
 }
 
 /* Walks one image: a bitmap of the columns in it that are NULL, then the values of the others. */
-static void take_image(struct fl_cursor *c, const struct fl_table_def *def, const uint8_t *present,
-	struct fl_row *ret)
+static void take_image(struct fl_cursor *cursor, const struct fl_table_def *def,
+	const uint8_t *present, struct fl_row *ret)
 {
-	const uint8_t *start = c->at;
+	struct fl_cursor c = *cursor; /* a copy, that it may stay in registers */
+	const struct fl_column_def *column = def->defs;
 	unsigned const columns = def->table.column_count;
 	unsigned slot = 0;
-	const uint8_t *nulls = fl_take(c, (count_present(present, columns) + 7) / 8);
-	if (nulls == NULL)
-		return;
-	for (unsigned i = 0; i < columns; i++) {
+	const uint8_t *nulls = fl_take(&c, (count_present(present, columns) + 7) / 8);
+	for (unsigned i = 0; i < columns && !c.failed; i++, column++) {
 		if (present != NULL && !is_in(present, i))
 			continue;
 		if (is_in(nulls, slot++))
 			continue;
-		const struct fl_column_def *column = &def->defs[i];
 		size_t size = column->fixed_size;
-		if (column->length_bytes > 0)
-			size = (size_t)fl_take_uint(c, column->length_bytes);
-		if (fl_take(c, size) == NULL)
-			return;
+		if (column->length_bytes == 1)
+			size = fl_take_u8(&c);
+		else if (column->length_bytes > 1)
+			size = (size_t)fl_take_uint(&c, column->length_bytes);
+		fl_take(&c, size);
 	}
-	ret->table = &def->table;
-	ret->present = present;
-	ret->data = start;
-	ret->size = (uint32_t)(c->at - start);
+	if (!c.failed)
+		*ret = (struct fl_row){ &def->table, present, cursor->at,
+			(uint32_t)(c.at - cursor->at) };
+	*cursor = c;
 }
 
 int fl_rows_next(struct fl_rows *rows, const struct fl_table_def *def, struct fl_row *ret_before,

@@ -139,7 +139,7 @@ static char *write_time2(const uint8_t *at, unsigned digits, char *to)
 /* 5 bytes big-endian, 0x8000000000 is zero; then the fraction. Never negative. */
 static char *write_datetime2(const uint8_t *at, unsigned digits, char *to)
 {
-	uint64_t value = big_endian(at, 5);
+	uint64_t value = (uint64_t)at[0] << 32 | fl_be32(at + 1);
 	if (value < 0x8000000000)
 		return NULL;
 	struct moment m = { 0 };
@@ -210,13 +210,13 @@ char *fl_temporal_write(const struct fl_column_def *def, const uint8_t *at, char
 {
 	switch (def->type) {
 	case FL_TYPE_TIMESTAMP2:
-		return write_timestamp((uint32_t)big_endian(at, 4), at + 4, def->meta, to);
+		return write_timestamp(fl_be32(at), at + 4, def->meta, to);
 	case FL_TYPE_DATETIME2:
 		return write_datetime2(at, def->meta, to);
 	case FL_TYPE_TIME2:
 		return write_time2(at, def->meta, to);
 	case FL_TYPE_TIMESTAMP:
-		return write_timestamp((uint32_t)fl_le(at, 4), at + 4, 0, to);
+		return write_timestamp(fl_le32(at), at + 4, 0, to);
 	case FL_TYPE_DATETIME:
 		return write_old_datetime(at, to);
 	case FL_TYPE_TIME:

@@ -14,9 +14,9 @@ static int64_t read_int(const uint8_t *at, uint8_t type)
 	case FL_TYPE_INT24:
 		return (int32_t)((uint32_t)fl_le(at, 3) << 8) >> 8;
 	case FL_TYPE_LONG:
-		return (int32_t)fl_le(at, 4);
+		return (int32_t)fl_le32(at);
 	default:
-		return (int64_t)fl_le(at, 8);
+		return (int64_t)fl_le64(at);
 	}
 }
 
@@ -30,9 +30,9 @@ static uint64_t read_uint(const uint8_t *at, uint8_t type)
 	case FL_TYPE_INT24:
 		return fl_le(at, 3);
 	case FL_TYPE_LONG:
-		return fl_le(at, 4);
+		return fl_le32(at);
 	default:
-		return fl_le(at, 8);
+		return fl_le64(at);
 	}
 }
 
@@ -53,7 +53,7 @@ static uint64_t read_year(const uint8_t *at)
 
 static double read_double(const uint8_t *at)
 {
-	uint64_t bits = fl_le(at, 8);
+	uint64_t bits = fl_le64(at);
 	double value;
 	memcpy(&value, &bits, sizeof(value));
 	return value;
@@ -61,14 +61,14 @@ static double read_double(const uint8_t *at)
 
 static float read_float(const uint8_t *at)
 {
-	uint32_t bits = (uint32_t)fl_le(at, 4);
+	uint32_t bits = fl_le32(at);
 	float value;
 	memcpy(&value, &bits, sizeof(value));
 	return value;
 }
 
 /* The text of a NUMBER or SHORT column, without quotes. */
-static char *write_short(const struct fl_column_def *def, struct fl_cell cell, char *to)
+static inline char *write_short(const struct fl_column_def *def, struct fl_cell cell, char *to)
 {
 	switch (def->type) {
 	case FL_TYPE_FLOAT:

@@ -8,6 +8,8 @@
 #ifndef FL_VALUE_H
 #define FL_VALUE_H
 
+#include <endian.h>
+
 #include "binlog/table.h"
 
 enum {
@@ -46,6 +48,26 @@ enum {
 };
 
 enum { FL_SHORT_MAX = 80 };
+
+/* What a profile asked for: fixed sizes, read at once. */
+static inline uint32_t fl_le32(const uint8_t *at)
+{
+	uint32_t value;
+	memcpy(&value, at, sizeof(value));
+	return le32toh(value);
+}
+static inline uint64_t fl_le64(const uint8_t *at)
+{
+	uint64_t value;
+	memcpy(&value, at, sizeof(value));
+	return le64toh(value);
+}
+static inline uint32_t fl_be32(const uint8_t *at)
+{
+	uint32_t value;
+	memcpy(&value, at, sizeof(value));
+	return be32toh(value);
+}
 
 /* Numbers. */
 extern const char fl_digit_pairs[201];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "map/ddl.h"
 
-#include <strings.h>
+#include "map/template.h"
 
 enum token_kind { TOKEN_END, TOKEN_WORD, TOKEN_QUOTED, TOKEN_STRING, TOKEN_SIGN, TOKEN_BROKEN };
 
@@ -107,19 +107,13 @@ static void advance(struct parser *p)
 	}
 }
 
-static bool is(const struct parser *p, const char *word)
-{
-	return p->token.kind == TOKEN_WORD && p->token.text.size == strlen(word) &&
-	       strncasecmp(p->token.text.data, word, p->token.text.size) == 0;
-}
-
 /* Whether the next token is one of the words, which are separated by single blanks. */
 static bool is_any(const struct parser *p, const char *words)
 {
 	while (*words != '\0') {
 		size_t size = strcspn(words, " ");
 		if (p->token.kind == TOKEN_WORD && p->token.text.size == size &&
-			strncasecmp(p->token.text.data, words, size) == 0)
+			fl_same_letters(p->token.text.data, words, size))
 			return true;
 		words += size + (words[size] == ' ');
 	}
@@ -270,7 +264,7 @@ static bool skip_clause(struct parser *p, const char *forbidden)
 static bool harmless_options(struct parser *p)
 {
 	while (!at_end(p) && !is_sign(p, ',')) {
-		bool engine = is(p, "ENGINE");
+		bool engine = is_any(p, "ENGINE");
 		if (!take(p, "COMMENT ENGINE AUTO_INCREMENT ALGORITHM LOCK ROW_FORMAT CHECKSUM "
 			     "TABLE_CHECKSUM KEY_BLOCK_SIZE AVG_ROW_LENGTH MAX_ROWS MIN_ROWS "
 			     "PACK_KEYS DELAY_KEY_WRITE STATS_AUTO_RECALC STATS_PERSISTENT "
@@ -301,12 +295,12 @@ static bool harmless_clause(struct parser *p, bool *understood)
 	} else if (take(p, "ALTER")) {
 		harmless = is_any(p, "INDEX KEY CHECK CONSTRAINT");
 	} else if (take(p, "ENABLE DISABLE")) {
-		harmless = is(p, "KEYS");
-	} else if (take(p, "FORCE") || is(p, "ORDER")) {
+		harmless = is_any(p, "KEYS");
+	} else if (take(p, "FORCE") || is_any(p, "ORDER")) {
 		harmless = true;
 	} else if (take(p, "RENAME")) {
 		harmless = is_any(p, "INDEX KEY");
-		if (!harmless && !is(p, "COLUMN")) {
+		if (!harmless && !is_any(p, "COLUMN")) {
 			if (!take(p, "TO AS"))
 				take_sign(p, '=');
 			*understood &= take_table(p);
@@ -406,7 +400,7 @@ static enum fl_ddl_effect statement(struct parser *p)
 	if (take(p, "RENAME")) {
 		note(p, "RENAME ");
 		return take(p, "TABLE TABLES") ? rename_tables(p)
-		       : is(p, "USER")	       ? FL_DDL_NONE
+		       : is_any(p, "USER")     ? FL_DDL_NONE
 					       : FL_DDL_ANY;
 	}
 	if (take(p, "TRUNCATE")) {

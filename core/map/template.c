@@ -3,6 +3,19 @@
 
 #include "map/map.h"
 
+static char fold(char c, bool fold_case)
+{
+	return fold_case && c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+bool fl_same_letters(const char *a, const char *b, size_t size)
+{
+	for (size_t i = 0; i < size; i++)
+		if (fold(a[i], true) != fold(b[i], true))
+			return false;
+	return true;
+}
+
 static bool is_blank(char c)
 {
 	return c == ' ' || c == '\t';
@@ -154,14 +167,12 @@ int fl_table_pattern_compile(
 {
 	const char *dot = strchr(text, '.');
 	if (dot == NULL || dot == text || dot[1] == '\0')
-		return fl_err_set(err, FL_EINVAL,
-			"\"%s\" is not of the form db.table (with * and ? as wildcards)", text);
+		return fl_err_set(
+			err, FL_EINVAL, "must be of the form db.table, with * and ? as wildcards");
 	if (strchr(dot + 1, '.') != NULL)
 		return fl_err_set(err, FL_EINVAL,
-			"\"%s\" has more than one dot: names that hold a dot can't be mapped (but "
-			"? "
-			"stands for any character)",
-			text);
+			"has more than one dot: names that hold a dot can't be written, but ? "
+			"stands for any character");
 	size_t db_size = (size_t)(dot - text);
 	char *copy = fl_arena_copy(arena, text, strlen(text));
 	if (copy == NULL)
@@ -178,11 +189,6 @@ int fl_table_pattern_check(const char *text, struct fl_err *err)
 	int code = fl_table_pattern_compile(text, &arena, &pattern, err);
 	fl_arena_finish(&arena);
 	return code;
-}
-
-static char fold(char c, bool fold_case)
-{
-	return fold_case && c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
 }
 
 /* The usual walk with one place to return to: the last star takes one character more. */

@@ -8,6 +8,9 @@
 
 #include "base/arena.h"
 
+/* Whether both are equal but for the case of ASCII letters, in any locale. */
+bool fl_same_letters(const char *a, const char *b, size_t size);
+
 enum fl_part_kind { FL_PART_LITERAL, FL_PART_COLUMN, FL_PART_DB, FL_PART_TABLE };
 
 struct fl_part {

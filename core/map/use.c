@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "map/use.h"
 
-#include <strings.h>
-
 /* A definition is looked for in a few neighbouring slots; where all are taken, one is given up. */
 enum { SLOTS = 256, PROBES = 8 };
 
@@ -51,7 +49,7 @@ static bool find_column(const struct fl_table *table, struct fl_bytes name, unsi
 	for (unsigned i = 0; i < table->column_count; i++) {
 		struct fl_bytes column = table->columns[i].name;
 		if (column.size == name.size && name.size > 0 &&
-			strncasecmp(column.data, name.data, name.size) == 0) {
+			fl_same_letters(column.data, name.data, name.size)) {
 			*ret = i;
 			return true;
 		}

@@ -260,12 +260,8 @@ void fl_options_destroy(struct fl_options *options)
 {
 	if (options == NULL)
 		return;
-	for (size_t i = 0; options->values != NULL && i < options->count; i++) {
-		char *text = options->values[i].text;
-		if (text != NULL)
-			explicit_bzero(text, strlen(text)); /* it may be a secret */
-		free(text);
-	}
+	for (size_t i = 0; options->values != NULL && i < options->count; i++)
+		free(options->values[i].text);
 	free(options->values);
 	free(options->owner);
 	free(options);

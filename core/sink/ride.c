@@ -58,6 +58,7 @@ static enum fl_end change_seat(struct fl_worker *w)
 		if (w->seat != NULL) {
 			/* The new lane took us in before we had come there. */
 			w->skip = true;
+			fl_info(w->config->name, "rides with others again");
 			return END_NONE;
 		}
 		break;

@@ -91,37 +91,17 @@ int fl_session_open(struct fl_session *session, const struct fl_position *positi
 	return 0;
 }
 
-static enum fl_read lost(struct fl_err *err, const char *text)
-{
-	fl_err_set(err, FL_ELOST, "%s", text);
-	return FL_READ_LOST;
-}
-
-static bool has_any(const char *text, const char *const *parts)
-{
-	for (; *parts != NULL; parts++)
-		if (strstr(text, *parts) != NULL)
-			return true;
-	return false;
-}
-
 /* What error 1236 means is told by its text alone; servers differ in "master" and "source" only. */
-static enum fl_read refused(struct fl_session *session, struct fl_err *err)
+static void refused(struct fl_session *session, struct fl_err *err)
 {
 	unsigned number = mysql_errno(session->mysql);
 	const char *text = mysql_error(session->mysql);
-	static const char *const checksum[] = { "events with the checksum", NULL };
-	static const char *const rival[] = { "with the same server_", NULL };
-	static const char *const purged[] = { "purged", "find first log", "GTID state", NULL };
-
-	if (has_any(text, checksum)) /* turned on just now: the next session announces it */
-		return lost(err, "the source has changed binlog_checksum");
-	if (has_any(text, rival))
+	if (strstr(text, "with the same server_") != NULL)
 		fl_err_set(err, FL_EFATAL,
 			"another replica with server_id %u has joined the source, which therefore "
 			"ended this session: give each replica a server_id of its own (%u: %s)",
 			session->server_id, number, text);
-	else if (has_any(text, purged))
+	else if (strstr(text, "purged") != NULL || strstr(text, "find first log") != NULL)
 		fl_err_set(err, FL_EFATAL,
 			"the source has no longer all of the binlog behind %s: remove the stored "
 			"position and rebuild the cache, and let the source keep its binlog "
@@ -133,7 +113,6 @@ static enum fl_read refused(struct fl_session *session, struct fl_err *err)
 			"the binlog that the position comes from, remove the stored position and "
 			"rebuild the cache (%u: %s)",
 			session->place, number, text);
-	return FL_READ_FATAL;
 }
 
 enum fl_read fl_session_read(
@@ -156,16 +135,20 @@ enum fl_read fl_session_read(
 	}
 	if (got == 0 && session->until_end)
 		return FL_READ_END;
-	if (got == 0)
-		return lost(err, "the source has ended the stream");
+	if (got == 0) {
+		fl_err_set(err, FL_ELOST, "the source has ended the stream: it shuts down");
+		return FL_READ_LOST;
+	}
 	if (got > 0) {
 		fl_err_set(err, FL_EFATAL, "the source sent a packet that is no event behind %s",
 			session->place);
 		return FL_READ_FATAL;
 	}
 	unsigned number = mysql_errno(session->mysql);
-	if (number == FATAL_ERROR_READING_BINLOG || number == SAME_ID)
-		return refused(session, err);
+	if (number == FATAL_ERROR_READING_BINLOG || number == SAME_ID) {
+		refused(session, err);
+		return FL_READ_FATAL;
+	}
 	int code = fl_session_failure(session, false, "cannot read the binlog behind", err);
-	return code == FL_ELOST ? FL_READ_LOST : FL_READ_FATAL;
+	return code == FL_EFATAL ? FL_READ_FATAL : FL_READ_LOST;
 }

@@ -30,7 +30,7 @@ static bool same_name(const struct fl_server *server, const char *name, struct f
 					    memcmp(name, wanted.data, wanted.size) == 0);
 }
 
-/* Columns 0 and 1 of both queries: the table that a row is of. */
+/* The first two columns of `row` name a table. */
 static bool is_of(const struct fl_server *server, MYSQL_ROW row, const struct fl_table *table)
 {
 	return same_name(server, row[0], table->db) && same_name(server, row[1], table->name);
@@ -62,7 +62,8 @@ static int ask_columns(struct fl_session *session, const struct fl_table *table,
 	fl_buf_text(&sql,
 		"SELECT c.table_schema, c.table_name, c.column_name, c.data_type, c.column_type, "
 		"c.character_set_name, c.character_octet_length, c.numeric_precision, "
-		"c.numeric_scale, c.datetime_precision, c.is_nullable, k.seq_in_index "
+		"c.numeric_scale, c.datetime_precision, c.is_nullable, k.table_schema, "
+		"k.table_name, k.seq_in_index "
 		"FROM information_schema.columns c LEFT JOIN information_schema.statistics k ON ");
 	append_where(session, table, "k.", &sql);
 	fl_buf_text(&sql, " AND k.index_name = 'PRIMARY' AND k.table_name = c.table_name AND "
@@ -85,30 +86,38 @@ static struct fl_bytes text_of(MYSQL_ROW row, const unsigned long *sizes, unsign
 	return (struct fl_bytes){ row[i], row[i] != NULL ? sizes[i] : 0 };
 }
 
-/* The columns point into `rows`. Returns how many. */
+/* The columns point into `rows`. Returns how many. A column comes twice where it is in the primary
+ * keys of two tables whose names differ by case alone. */
 static unsigned read_columns(struct fl_session *session, const struct fl_table *table,
 	MYSQL_RES *rows, struct fl_schema_column *columns)
 {
+	enum { KEY_TABLE = 11, KEY_ORDINAL = 13 };
+	const struct fl_server *server = &session->server;
 	unsigned count = 0;
 	MYSQL_ROW row;
 	while ((row = mysql_fetch_row(rows)) != NULL) {
-		if (!is_of(&session->server, row, table))
+		if (!is_of(server, row, table))
 			continue;
 		const unsigned long *sizes = mysql_fetch_lengths(rows);
-		uint64_t ordinal = 0;
-		fl_number(row[11], UINT16_MAX, &ordinal);
-		columns[count++] = (struct fl_schema_column){
-			.name = text_of(row, sizes, 2),
-			.data_type = text_of(row, sizes, 3),
-			.column_type = text_of(row, sizes, 4),
-			.charset = text_of(row, sizes, 5),
-			.octet_length = number_or_null(row[6]),
-			.precision = number_or_null(row[7]),
-			.scale = number_or_null(row[8]),
-			.fraction = number_or_null(row[9]),
-			.nullable = row[10] != NULL && strcmp(row[10], "YES") == 0,
-			.key_ordinal = (unsigned)ordinal,
-		};
+		struct fl_bytes name = text_of(row, sizes, 2);
+		struct fl_schema_column *column = &columns[count > 0 ? count - 1 : 0];
+		if (count == 0 || column->name.size != name.size ||
+			memcmp(column->name.data, name.data, name.size) != 0)
+			columns[count++] = (struct fl_schema_column){
+				.name = name,
+				.data_type = text_of(row, sizes, 3),
+				.column_type = text_of(row, sizes, 4),
+				.charset = text_of(row, sizes, 5),
+				.octet_length = number_or_null(row[6]),
+				.precision = number_or_null(row[7]),
+				.scale = number_or_null(row[8]),
+				.fraction = number_or_null(row[9]),
+				.nullable = row[10] != NULL && strcmp(row[10], "YES") == 0,
+			};
+		uint64_t ordinal;
+		if (row[KEY_TABLE] != NULL && is_of(server, row + KEY_TABLE, table) &&
+			fl_number(row[KEY_ORDINAL], UINT16_MAX, &ordinal))
+			columns[count - 1].key_ordinal = (unsigned)ordinal;
 	}
 	return count;
 }

@@ -40,8 +40,7 @@ struct fl_server {
 			    * identities are equal read the same binlog files */
 	bool gtids;	   /* GTIDs are on: positions are GTID sets (always so with MariaDB) */
 	bool fold_case;	   /* table names are compared without case */
-	struct fl_collations
-		collations; /* lives as long as the session; see fl_server_collations_copy */
+	struct fl_collations collations; /* lives as long as the session */
 };
 
 struct fl_session;
@@ -58,7 +57,7 @@ const struct fl_server *fl_session_server(const struct fl_session *session);
 /* Finds what would keep replication from working. Calls `report` once a finding: `fatal` or a
  * warning, one line that says what is wrong and the statement that mends it. `wants` tells whether
  * a table is mapped (for the warning about foreign keys that cascade below the binlog); may be
- * NULL. Returns how many were fatal, or FL_ELOST. */
+ * NULL. Returns how many were fatal, or a negative FL_E... if it could not ask. */
 int fl_session_preflight(struct fl_session *session,
 	bool (*wants)(void *ctx, struct fl_bytes db, struct fl_bytes table),
 	void (*report)(void *ctx, bool fatal, const char *text), void *ctx, struct fl_err *err);
@@ -85,7 +84,8 @@ int fl_session_open(struct fl_session *session, const struct fl_position *positi
 
 enum fl_read {
 	FL_READ_EVENT,
-	FL_READ_END,	 /* the end of the binlog, if asked for */
+	FL_READ_END, /* the end of the binlog, if asked for. MySQL ends the stream in the same way
+		      * when it shuts down: compare positions where it matters */
 	FL_READ_STOPPED, /* fl_session_wake() was called */
 	FL_READ_LOST,	 /* the connection is gone or silent for too long: connect anew */
 	FL_READ_FATAL,	 /* the server refuses (1236: position purged ...): the text says what to do

@@ -370,13 +370,17 @@ static enum fl_outcome stdout_open(const struct fl_host *host, const struct fl_s
 		return FL_RETRY;
 	}
 	self->host = host;
-	self->fd = -1;
-	self->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	enum fl_outcome outcome = FL_RETRY;
-	if (self->wake < 0)
-		fl_err_set(err, FL_EIO, "no eventfd: %s", strerror(errno));
-	else
-		outcome = open_output(self, err);
+	self->fd = self->wake = -1;
+	/* In this order: if stdout is closed, the next descriptor that is opened takes its place.
+	 */
+	enum fl_outcome outcome = open_output(self, err);
+	if (outcome == FL_DONE) {
+		self->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+		if (self->wake < 0) {
+			fl_err_set(err, FL_EIO, "no eventfd: %s", strerror(errno));
+			outcome = FL_RETRY;
+		}
+	}
 	if (outcome != FL_DONE) {
 		stdout_close(self);
 		return outcome;

@@ -55,6 +55,10 @@ extern struct fl_host host;
 
 const struct fl_sink_plugin *load_plugin(void);
 
+/* For the end of each test. Criterion takes no notice of how its child ends, and so not of the
+ * leaks that a sanitizer finds there. */
+void expect_no_leaks(void);
+
 /* An open sink. */
 struct sink {
 	const struct fl_sink_plugin *plugin;

@@ -3,7 +3,32 @@
 
 #include <dlfcn.h>
 
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define __SANITIZE_ADDRESS__ 1
+#endif
+#endif
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/lsan_interface.h>
+
+/* Criterion's own. */
+const char *__lsan_default_suppressions(void);
+FL_EXPORT const char *__lsan_default_suppressions(void)
+{
+	return "leak:libcriterion\n";
+}
+#endif
+
 struct host_state host_state;
+
+void expect_no_leaks(void)
+{
+#ifdef __SANITIZE_ADDRESS__
+	/* A failed assertion would come too late, when the test has passed. */
+	if (__lsan_do_recoverable_leak_check() != 0)
+		abort();
+#endif
+}
 
 static void host_log(void *ctx, enum fl_level level, const char *format, ...)
 {

@@ -115,7 +115,13 @@ static void prepare(void)
 	begin();
 }
 
-TestSuite(memcached_sink, .init = prepare, .fini = end, .timeout = 60);
+static void finish(void)
+{
+	end();
+	expect_no_leaks();
+}
+
+TestSuite(memcached_sink, .init = prepare, .fini = finish, .timeout = 60);
 
 static void prepare_pool(void)
 {
@@ -127,8 +133,8 @@ static void prepare_pool(void)
 
 static void end_pool(void)
 {
-	end();
 	server_end(&second);
+	finish();
 }
 
 TestSuite(memcached_pool, .init = prepare_pool, .fini = end_pool, .timeout = 60);

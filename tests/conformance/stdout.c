@@ -137,7 +137,7 @@ const struct subject subject = {
 static void finish(void)
 {
 	end();
-	host.halt_on_doubt = true;
+	expect_no_leaks();
 }
 
 TestSuite(stdout_sink, .fini = finish, .timeout = 30);

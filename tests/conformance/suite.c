@@ -18,6 +18,7 @@ static void begin(void)
 static void end(void)
 {
 	subject.end();
+	expect_no_leaks();
 }
 
 TestSuite(conformance, .init = begin, .fini = end, .timeout = 60);

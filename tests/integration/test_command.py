@@ -245,8 +245,7 @@ def test_no_password_is_ever_logged(mariadb, start_server, fastlane):
 
 
 def test_an_unreachable_source_is_waited_for(fastlane, mariadb):
-    daemon = fastlane(None, {"log": {"plugin": "stdout"}}, host="127.0.0.1", port=free_port(),
-                      user="repl", password="repl")
+    daemon = fastlane(mariadb, {"log": {"plugin": "stdout"}}, host="127.0.0.1", port=free_port())
     daemon.start()
     daemon.wait_log(r"127\.0\.0\.1")
     daemon.stop()

@@ -249,7 +249,11 @@ def test_xa_in_one_phase_and_across_a_restart(source, rig, db):
     source.run("XA COMMIT 'two'")
     r.daemon.start()
     r.settle()
-    r.compare()
+    # Rows that were prepared before the start are not known: what they may concern is forgotten.
+    r.compare(sinks=("hot", "pool"), all_there=False)
+    assert len(r.stream().doubts) == 1
+    run(r, "UPDATE users SET email = CONCAT(email, '!')")
+    r.compare(sinks=("hot", "pool"))
     r.daemon.stop()
 
 

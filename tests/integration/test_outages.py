@@ -38,21 +38,6 @@ def test_a_redis_that_comes_back_with_its_data_ends_equal(source, rig, db, start
     r.daemon.stop()
 
 
-def test_a_redis_that_comes_back_empty_is_filled_from_the_start(source, rig, db, start_server):
-    redis = start_server(Redis)
-    r = rig(source, workload.tables(db, source.flavour), redis=redis)
-    r.daemon.start()
-    load = workload.Workload(source, db, 3000).start()
-    load.wait_done(1500)
-    redis.kill()
-    redis.start()
-    load.join()
-    r.reconnect()
-    r.settle(120)
-    r.compare()
-    r.daemon.stop()
-
-
 def test_a_redis_that_comes_back_empty_holds_nothing_wrong(source, rig, db, start_server):
     redis = start_server(Redis)
     r = rig(source, workload.tables(db, source.flavour), redis=redis, start="current")

@@ -133,6 +133,11 @@ Test(event, longer_headers_and_post_headers_are_skipped)
 	cr_expect_eq(query.thread_id, 9);
 	is_text(query.db, "d");
 	is_text(query.sql, "ok!");
+
+	/* A FORMAT_DESCRIPTION itself has the header of old. */
+	size_t size = from_hex(fixtures[MYSQL_FORMAT].hex, bytes);
+	cr_assert_eq(fl_event_decode(&format, bytes, size, &event, &err), FL_OK, "%s", err.text);
+	cr_expect_eq(event.body.size, size - 19 - 4);
 }
 
 Test(event, rotate_and_heartbeats_name_file_and_position)
@@ -204,6 +209,16 @@ Test(event, query_gives_database_and_statement)
 		is_text(query.db, cases[i].db);
 		is_text(query.sql, cases[i].sql);
 	}
+}
+
+Test(event, query_whose_database_does_not_end_is_refused)
+{
+	struct fl_format format = format_of(OLD_FORMAT);
+	struct fl_event event = event_of(QUERY_NO_DB);
+	struct fl_query query;
+	struct fl_err err = { 0 };
+	bytes[19 + 8] = 1; /* "B" of BEGIN would be its NUL */
+	cr_expect_eq(fl_query_decode(&event, &format, &query, &err), FL_ECORRUPT);
 }
 
 Test(event, xid_is_64_bits)

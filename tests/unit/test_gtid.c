@@ -19,7 +19,6 @@ static struct fl_gtid_set *parse(const char *text)
 	return set;
 }
 
-/* The one GTID that the text holds. */
 static struct fl_gtid gtid_of(enum fl_gtid_kind kind, const char *uuid_digit, const char *tag,
 	uint32_t domain, uint32_t server, uint64_t number)
 {
@@ -331,6 +330,37 @@ Test(gtid, a_copy_is_independent)
 		fl_gtid_set_destroy(copy);
 	}
 	fl_gtid_set_destroy(NULL);
+}
+
+Test(gtid, a_copy_can_grow)
+{
+	struct fl_gtid_set *set = parse("31313131-3131-3131-3131-313131313131:1-5:7:9");
+	struct fl_gtid_set *copy = fl_gtid_set_copy(set);
+	struct fl_gtid more = gtid_of(FL_GTID_MYSQL, "1", "", 0, 0, 100);
+	cr_assert_eq(fl_gtid_set_add(copy, &more), FL_OK);
+	shows(copy, "31313131-3131-3131-3131-313131313131:1-5:7:9:100");
+	fl_gtid_set_destroy(copy);
+	fl_gtid_set_destroy(set);
+}
+
+Test(gtid, many_tags_survive_the_wire)
+{
+	enum { TAGS = 300 };
+	struct fl_gtid_set *set = fl_gtid_set_create(), *again = fl_gtid_set_create();
+	struct fl_buf wire = { 0 };
+	for (int i = TAGS; i > 0; i--) {
+		char tag[33];
+		snprintf(tag, sizeof(tag), "tag_%d", i);
+		struct fl_gtid gtid = gtid_of(FL_GTID_MYSQL, "1", tag, 0, 0, 1);
+		cr_assert_eq(fl_gtid_set_add(set, &gtid), FL_OK);
+	}
+	fl_gtid_set_encode(set, &wire);
+	struct fl_bytes const bytes = { wire.data, wire.size };
+	cr_expect_eq(fl_gtid_set_decode(again, bytes, NULL), FL_OK);
+	cr_expect(fl_gtid_set_covers(set, again) && fl_gtid_set_covers(again, set));
+	fl_buf_finish(&wire);
+	fl_gtid_set_destroy(again);
+	fl_gtid_set_destroy(set);
 }
 
 Test(gtid, sets_survive_the_wire)

@@ -172,11 +172,11 @@ Test(table_pattern, must_be_a_db_and_a_table)
 	static const struct {
 		const char *text, *reason;
 	} cases[] = {
-		{ "users", "\"users\" is not of the form db.table (with * and ? as wildcards)" },
-		{ ".users", "\".users\" is not of the form db.table (with * and ? as wildcards)" },
-		{ "shop.", "\"shop.\" is not of the form db.table (with * and ? as wildcards)" },
-		{ "a.b.c", "\"a.b.c\" has more than one dot: names that hold a dot can't be mapped "
-			   "(but ? stands for any character)" },
+		{ "users", "must be of the form db.table, with * and ? as wildcards" },
+		{ ".users", "must be of the form db.table, with * and ? as wildcards" },
+		{ "shop.", "must be of the form db.table, with * and ? as wildcards" },
+		{ "a.b.c", "has more than one dot: names that hold a dot can't be written, but ? "
+			   "stands for any character" },
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		struct fl_err err = { 0 };

@@ -47,9 +47,9 @@ class Fastlane:
         self.out = self.dir + "/stdout"
         self.log_file = self.dir + "/log"
         self.process = None
-        reach = {"socket": source.socket, "user": "repl", "password": "repl"} if source else {}
-        if "host" in options:
-            del reach["socket"]
+        reach = {"user": "repl", "password": "repl"}
+        if "host" not in options:
+            reach["socket"] = source.socket
         self.sections = {
             "fastlane": {"state_dir": self.dir + "/state", **dict(fastlane)},
             "source": {**reach, "server_id": server_id, "heartbeat": 1, **options},

@@ -19,6 +19,7 @@ class Stream:
     def __init__(self, path, repeats=False):
         self.tables = {}
         self.transactions = []
+        self.doubts = []
         seen = set()
         changes = []
         with open(path, "rb") as file:
@@ -54,6 +55,9 @@ class Stream:
             assert "sql" in change and "row" not in change, change
             if op == "truncate":
                 table.clear()
+            return
+        if op == "doubt":
+            self.doubts.append(change["doubt"])
             return
         row = change["row"]
         key = repr(change["key"])

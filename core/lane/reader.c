@@ -147,6 +147,18 @@ static bool has_met(struct fl_lane *lane, const char *file, uint64_t offset)
 	return met;
 }
 
+/* With `until_current`: whether all that was asked for has been delivered. */
+static bool has_target(struct fl_lane *lane)
+{
+	const struct fl_position *target = &lane->config->target;
+	const char *file;
+	uint64_t offset;
+	if (lane->position.gtids != NULL && target->gtids != NULL)
+		return fl_gtid_set_covers(lane->position.gtids, target->gtids);
+	fl_grouper_place(lane->grouper, &file, &offset);
+	return fl_binlog_compare(file, offset, target->file, target->offset) >= 0;
+}
+
 static enum next at_boundary(struct fl_lane *lane)
 {
 	const char *file;
@@ -238,6 +250,11 @@ static enum next read_events(struct fl_lane *lane, struct fl_session *session)
 			}
 			break;
 		case FL_READ_END:
+			/* A server that shuts down ends the stream the same way. */
+			if (!has_target(lane)) {
+				fl_warn(NULL, "the source ended its binlog too early");
+				return CONNECT_AGAIN;
+			}
 			end_seats(lane, FL_SEAT_FINISHED, NULL);
 			return END;
 		case FL_READ_STOPPED:

@@ -150,13 +150,7 @@ static void prepare_server(void)
 	begin();
 }
 
-static void finish(void)
-{
-	end();
-	expect_no_leaks();
-}
-
-TestSuite(redis_sink, .init = prepare_server, .fini = finish, .timeout = 60);
+TestSuite(redis_sink, .init = prepare_server, .fini = end, .timeout = 60);
 
 static void open_sink(struct sink *sink, const struct setting *set, const char *position)
 {
@@ -519,7 +513,7 @@ static void fake_end(void)
 	fl_buf_char(&fake.asked, '\0');
 }
 
-TestSuite(redis_answers, .init = prepare, .fini = expect_no_leaks, .timeout = 60);
+TestSuite(redis_answers, .init = prepare, .timeout = 60);
 
 #define LOGGED_IN "+OK\r\n*0\r\n$2\r\np0\r\n"
 #define QUEUED	  "+OK\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n"

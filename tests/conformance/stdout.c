@@ -134,13 +134,7 @@ const struct subject subject = {
 
 /* ---- what is written ---- */
 
-static void finish(void)
-{
-	end();
-	expect_no_leaks();
-}
-
-TestSuite(stdout_sink, .fini = finish, .timeout = 30);
+TestSuite(stdout_sink, .fini = end, .timeout = 30);
 
 /* Writes one transaction with these changes and returns how it ended. */
 static enum fl_outcome write_changes(

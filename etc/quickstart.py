@@ -43,46 +43,46 @@ plugin = stdout
 table = shop.users
 key = user:{{id}}
 
-[map:products]
-table = shop.products
-key = product:{{id}}
+[map:items]
+table = shop.items
+key = item:{{id}}
 
 [map:orders]
 table = shop.orders
 key = order:{{id}}
 """
 
-KEYS = {"users": "user:%s", "products": "product:%s", "orders": "order:%s"}
+KEYS = {"users": "user:%s", "items": "item:%s", "orders": "order:%s"}
 
 SCHEMA = """
 CREATE DATABASE shop;
 USE shop;
 CREATE TABLE users (id int PRIMARY KEY, name varchar(40), city varchar(40));
-CREATE TABLE products (id int PRIMARY KEY, name varchar(40), price decimal(8,2), stock int);
-CREATE TABLE orders (id int AUTO_INCREMENT PRIMARY KEY, user_id int, product_id int,
+CREATE TABLE items (id int PRIMARY KEY, name varchar(40), price decimal(8,2), stock int);
+CREATE TABLE orders (id int AUTO_INCREMENT PRIMARY KEY, user_id int, item_id int,
     state enum('new','paid','sent') NOT NULL DEFAULT 'new');
 """
 
 # Each is one transaction; the number is that of the row changes that are to arrive.
 SAMPLES = [
     (2, "INSERT INTO users VALUES (1, 'Ada', 'London'), (2, 'Grace', 'New York')"),
-    (2, "INSERT INTO products VALUES (1, 'Lamp', 19.90, 10), (2, 'Desk', 249.00, 3)"),
-    (2, "INSERT INTO orders (user_id, product_id) VALUES (1, 2);"
-        " UPDATE products SET stock = stock - 1 WHERE id = 2"),
+    (2, "INSERT INTO items VALUES (1, 'Lamp', 19.90, 10), (2, 'Desk', 249.00, 3)"),
+    (2, "INSERT INTO orders (user_id, item_id) VALUES (1, 2);"
+        " UPDATE items SET stock = stock - 1 WHERE id = 2"),
     (1, "UPDATE users SET city = 'Paris' WHERE id = 1"),
     (0, "DELETE FROM users; ROLLBACK"),
     (2, "UPDATE orders SET state = 'paid' WHERE id = 1;"
-        " UPDATE products SET price = 17.50 WHERE id = 1"),
+        " UPDATE items SET price = 17.50 WHERE id = 1"),
     (1, "UPDATE users SET id = 7 WHERE id = 2"),
-    (1, "DELETE FROM products WHERE id = 1"),
+    (1, "DELETE FROM items WHERE id = 1"),
 ]
 
 # What the caches have to hold in the end, as the database itself tells it.
 TRUTH = """
 SELECT CONCAT('user:', id), JSON_OBJECT('id', id, 'name', name, 'city', city) FROM users;
-SELECT CONCAT('product:', id), JSON_OBJECT('id', id, 'name', name, 'price', CAST(price AS CHAR),
-    'stock', stock) FROM products;
-SELECT CONCAT('order:', id), JSON_OBJECT('id', id, 'user_id', user_id, 'product_id', product_id,
+SELECT CONCAT('item:', id), JSON_OBJECT('id', id, 'name', name, 'price', CAST(price AS CHAR),
+    'stock', stock) FROM items;
+SELECT CONCAT('order:', id), JSON_OBJECT('id', id, 'user_id', user_id, 'item_id', item_id,
     'state', state) FROM orders;
 """
 
@@ -212,8 +212,8 @@ class Screen:
     def widths(self):
         """Of the four columns, two blanks between them."""
         room = max(80, min(120, shutil.get_terminal_size((100, 24)).columns)) - 1 - 6
-        sink = room * 23 // 100
-        return room - 3 * sink + 6, sink - 6, sink, sink
+        stdout, cache = 8, (room - 8) * 3 // 10
+        return room - stdout - 2 * cache, stdout, cache, cache
 
     def paint(self, code, text):
         return "\033[%sm%s\033[0m" % (code, text) if self.colours else text
@@ -242,22 +242,23 @@ class Screen:
         self.say("  ".join(parts).rstrip())
 
 
-def members(row, names):
-    return " ".join("%s=%s" % (name, "NULL" if row[name] is None else row[name]) for name in names)
+def values(row, names, named):
+    """`name=value` for each column, or the bare values."""
+    shown = {name: "NULL" if row[name] is None else str(row[name]) for name in names if name in row}
+    return ", ".join("%s=%s" % item for item in shown.items()) if named else ", ".join(shown.values())
 
 
 def describe(change):
-    """What a change is, in a line; and the columns that are worth a look."""
+    """What a change is, in a line; the columns that are worth a look; and whether by name."""
     op, row = change["op"], change.get("row")
     if row is None:
-        return change.get("sql", change.get("doubt", op)), []
-    key = change["key"]
-    what = "%s %s %s" % (op, change["table"], " ".join(str(value) for value in key.values()))
-    names = [name for name in row if name not in key] if op == "insert" else list(change.get("old", ()))
-    if op == "update":
-        what = "%s %s %s" % (op, change["table"], " ".join(
-            str(change["old"].get(name, value)) for name, value in key.items()))
-    return what + " " + members(row, names), names
+        return change.get("sql", change.get("doubt", op)), [], False
+    old = change.get("old", {})
+    key = " ".join(str(old.get(name, value)) for name, value in change["key"].items())
+    names = list(old) if op == "update" else [name for name in row if name not in change["key"]]
+    text = "" if op == "delete" else values(row, names, op == "update")
+    return "%s %s %s: %s" % (op, change["table"], key, text) if text else "%s %s %s" % (
+        op, change["table"], key), names, op == "update"
 
 
 class Viewer:
@@ -297,12 +298,10 @@ class Viewer:
     def show(self, commit):
         expected = wanted(commit)
         for number, change in enumerate(commit):
-            what, names = describe(change)
-            cells = [("┌ " if len(commit) > 1 and number == 0 else "│ " if len(commit) > 1 else "") + what]
-            if len(commit) > 1 and number == len(commit) - 1:
-                cells[0] = "└ " + what
-            cells.append(change["op"])
-            marks = [True]
+            what, names, named = describe(change)
+            last = number == len(commit) - 1
+            edge = "" if len(commit) == 1 else "┌ " if number == 0 else "└ " if last else "│ "
+            cells, marks = [edge + what, change["op"]], [True]
             keys = keys_of(change)
             for get, port in self.sinks:
                 if not keys:
@@ -313,12 +312,12 @@ class Viewer:
                 for key in keys:
                     value, right = self.arrived(get, port, key, expected[key])
                     good = good and right
-                    texts.append(key + (" gone" if value is None else " " + members(
-                        value, [name for name in names if name in value])))
+                    texts.append(key + (
+                        " gone" if value is None else ": " + values(value, names, named)))
                     if not right:
                         self.failures.append("%s: %s is %s, not %s" % (
                             get.__name__.partition("_")[0], key, value, expected[key]))
-                cells.append(", ".join(reversed(texts)))
+                cells.append(", ".join(texts))
                 marks.append(good)
             self.screen.row(cells, marks)
 
@@ -363,7 +362,7 @@ def samples(stage, viewer):
                 len(commit), count, statements))
         viewer.show(commit)
     truth = {key: json.loads(row) for key, row in stage.sql("USE shop;" + TRUTH)}
-    for key in sorted(truth) + ["user:2", "product:1"]:
+    for key in sorted(truth) + ["user:2", "item:1"]:
         for get, port in viewer.sinks:
             value = get(port, key)
             if value != truth.get(key):

@@ -13,6 +13,7 @@ void *fl_arena_alloc(struct fl_arena *arena, size_t size)
 	size_t const unit = _Alignof(max_align_t);
 	if (size > SIZE_MAX / 2)
 		return NULL;
+	size = size > 0 ? size : 1;
 	size = (size + unit - 1) / unit * unit;
 	if ((size_t)(arena->end - arena->next) < size) {
 		size_t room = arena->reserved < FIRST_BLOCK	? FIRST_BLOCK

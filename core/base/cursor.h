@@ -17,7 +17,7 @@ struct fl_cursor {
 static inline struct fl_cursor fl_cursor(const void *data, size_t size)
 {
 	const uint8_t *at = data;
-	return (struct fl_cursor){ .at = at, .end = at + size };
+	return (struct fl_cursor){ .at = at, .end = size > 0 ? at + size : at };
 }
 
 static inline size_t fl_cursor_left(const struct fl_cursor *c)

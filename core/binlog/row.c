@@ -77,8 +77,7 @@ static int check_known(const struct fl_row *row, struct fl_err *err)
 {
 	const struct fl_table_def *def = def_of(row);
 	if (def->doubt != NULL)
-		return fl_err_set(
-			err, FL_EUNSUPPORTED, FL_TABLE_FMT ": %s", FL_TABLE_ARG(def), def->doubt);
+		return fl_err_set(err, FL_EUNSUPPORTED, "%s", def->doubt);
 	if (!def->complete)
 		return fl_err_set(err, FL_EUNSUPPORTED,
 			FL_TABLE_FMT ": the source does not tell its columns' names and types",

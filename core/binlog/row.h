@@ -5,14 +5,18 @@
  * is in <fastlane/sink.h>.
  *
  * How values are shown, in JSON and in keys alike:
- *   integers, BIT, YEAR      number, all digits               DECIMAL   "12.30", a string: exact
- * for every reader FLOAT, DOUBLE            number, the shortest that reads back as the same value
- *   DATE TIME DATETIME       "2024-02-29", "-838:59:59.000001", "2024-02-29 01:02:03.5" with as
- * many digits of the fraction as declared; zero dates as stored TIMESTAMP                as
- * DATETIME, in UTC; 0 is "0000-00-00 00:00:00" CHAR, VARCHAR, TEXT      string ENUM      its label;
- * index 0 is "" SET                      "a,c"                            NULL      null BINARY,
- * VARBINARY, BLOB, GEOMETRY, VECTOR   base64; BINARY(n) padded with zero bytes to n JSON (MySQL)
- * the document itself, as text written the way MySQL writes it
+ *
+ *  - integers, BIT, YEAR: number, all digits
+ *  - DECIMAL: "12.30", a string: exact for every reader
+ *  - FLOAT, DOUBLE: number, the shortest that reads back as the same value
+ *  - DATE, TIME, DATETIME: "2024-02-29", "-838:59:59.000001", "2024-02-29 01:02:03.5", with as many
+ *    digits of the fraction as declared; zero and invalid dates as stored
+ *  - TIMESTAMP: as DATETIME, in UTC; 0 is "0000-00-00 00:00:00"
+ *  - CHAR, VARCHAR, TEXT: string; bytes that are not valid in the character set are an error
+ *  - ENUM: its label; index 0 is ""; SET: "a,c"
+ *  - BINARY, VARBINARY, BLOB, GEOMETRY, VECTOR: base64; BINARY(n) padded with zero bytes to n
+ *  - JSON (MySQL): the document itself, as text written the way MySQL writes it
+ *  - NULL: null
  */
 #ifndef FL_ROW_H
 #define FL_ROW_H

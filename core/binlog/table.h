@@ -120,7 +120,8 @@ struct fl_schema_column {
 int fl_table_complete(struct fl_table_def *def, const struct fl_schema_column *columns,
 	unsigned count, struct fl_err *err);
 
-/* Marks all of its rows as not to be shown, for a reason of one line. Before it is shared. */
+/* Marks all of its rows as not to be shown, for a reason of one line, which is to name the table:
+ * it is the error of whoever asks for a value. Before it is shared. */
 void fl_table_doubt(struct fl_table_def *def, const char *reason);
 
 struct fl_table_def *fl_table_ref(struct fl_table_def *def);

@@ -273,8 +273,10 @@ static enum next run_session(struct fl_lane *lane)
 {
 	struct fl_err err = { 0 };
 	struct fl_session *session = NULL;
-	int result = fl_session_connect(lane->config->source,
-		lane->config->source->server_id + lane->number, &session, &err);
+	/* The numbers behind the configured one; 0 is none, so the last is followed by 1. */
+	const struct fl_source_config *source = lane->config->source;
+	uint32_t server_id = (source->server_id - 1 + lane->number) % UINT32_MAX + 1;
+	int result = fl_session_connect(source, server_id, &session, &err);
 	if (result != 0) {
 		fl_error(NULL, "can't connect to the source: %s", err.text);
 		return CONNECT_AGAIN;

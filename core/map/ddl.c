@@ -18,6 +18,7 @@ struct parser {
 	struct token token;
 	struct fl_bytes default_db;
 	struct fl_ddl *ddl;
+	struct fl_ddl_name **last;
 	bool no_memory;
 };
 
@@ -193,8 +194,9 @@ static bool add_name(struct parser *p, struct fl_bytes db, struct fl_bytes table
 		p->no_memory = true;
 		return false;
 	}
-	*name = (struct fl_ddl_name){ p->ddl->names, db, table };
-	p->ddl->names = name;
+	*name = (struct fl_ddl_name){ .db = db, .table = table };
+	*p->last = name;
+	p->last = &name->next;
 	return true;
 }
 
@@ -423,11 +425,12 @@ int fl_ddl_parse(struct fl_bytes sql, struct fl_bytes db, struct fl_ddl *ret)
 {
 	struct fl_ddl ddl = { .effect = FL_DDL_NONE };
 	struct parser p = {
-		.at = sql.data,
-		.end = sql.data + sql.size,
+		.at = sql.size > 0 ? sql.data : "",
 		.default_db = db.size > 0 ? db : (struct fl_bytes){ 0 },
 		.ddl = &ddl,
+		.last = &ddl.names,
 	};
+	p.end = p.at + sql.size;
 	advance(&p);
 	bool nothing = take(&p, "SET");
 	if (nothing && take(&p, "STATEMENT")) {

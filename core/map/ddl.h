@@ -25,8 +25,8 @@ struct fl_ddl_name {
 
 struct fl_ddl {
 	enum fl_ddl_effect effect;
-	char what[40]; /* "ALTER TABLE": for messages */
-	struct fl_ddl_name *names;
+	char what[40];		   /* "ALTER TABLE": for messages */
+	struct fl_ddl_name *names; /* in the statement's order */
 	struct fl_arena memory;
 };
 

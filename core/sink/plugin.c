@@ -197,7 +197,7 @@ static int open_module(const char *file, lt_dlhandle *ret, struct fl_err *err)
 static int load_file(
 	const char *name, const char *file, const struct fl_sink_plugin **ret, struct fl_err *err)
 {
-	lt_dlhandle handle;
+	lt_dlhandle handle = NULL;
 	int code = open_module(file, &handle, err);
 	if (code < 0)
 		return code;

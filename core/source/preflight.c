@@ -86,7 +86,7 @@ static int check_settings(struct check *check, struct fl_err *err)
 	const struct fl_server *server = &check->session->server;
 	char values[SETTING_COUNT][64] = { "" };
 	bool known[SETTING_COUNT] = { false };
-	MYSQL_RES *rows;
+	MYSQL_RES *rows = NULL;
 	int result = fl_session_query(check->session,
 		"SHOW GLOBAL VARIABLES WHERE Variable_name IN ('log_bin', 'binlog_format', "
 		"'binlog_row_image', 'binlog_row_value_options', 'binlog_transaction_compression', "
@@ -144,7 +144,7 @@ static int check_server_id(struct check *check, struct fl_err *err)
 			"for [source] server_id",
 			session->server_id);
 
-	MYSQL_RES *rows;
+	MYSQL_RES *rows = NULL;
 	bool renamed = server->flavour == FL_MYSQL && server->version >= 80022;
 	int result = look_up(check, renamed ? "SHOW REPLICAS" : "SHOW SLAVE HOSTS", &rows, err);
 	if (result != 0 || rows == NULL)
@@ -202,7 +202,7 @@ out:
 /* Where names are looked up, the account has to see the mapped tables. */
 static int check_tables_seen(struct check *check, const char *account, struct fl_err *err)
 {
-	MYSQL_RES *rows;
+	MYSQL_RES *rows = NULL;
 	int result = look_up(check,
 		"SELECT table_schema, table_name FROM information_schema.tables WHERE table_type = "
 		"'BASE TABLE' AND table_schema NOT IN ('mysql', 'information_schema', "
@@ -231,7 +231,7 @@ static int check_grants(struct check *check, struct fl_err *err)
 {
 	const struct fl_server *server = &check->session->server;
 	struct fl_buf account = { 0 };
-	MYSQL_RES *rows;
+	MYSQL_RES *rows = NULL;
 	int result = ask_account(check, &account, err);
 	if (result == 0)
 		result = look_up(check, "SHOW GRANTS", &rows, err);
@@ -345,7 +345,7 @@ static int check_foreign_keys(struct check *check, struct fl_err *err)
 {
 	if (check->wants == NULL || check->logs_cascades)
 		return 0;
-	MYSQL_RES *rows;
+	MYSQL_RES *rows = NULL;
 	int result = look_up(check,
 		"SELECT DISTINCT table_schema, table_name FROM information_schema.key_column_usage "
 		"WHERE referenced_table_name IS NOT NULL",

@@ -131,7 +131,7 @@ static int check_age(struct fl_session *session, const struct fl_table *table, u
 		"SELECT table_schema, table_name, table_type, unix_timestamp(create_time) "
 		"FROM information_schema.tables WHERE ");
 	append_where(session, table, "", &sql);
-	MYSQL_RES *rows;
+	MYSQL_RES *rows = NULL;
 	int result = run(session, &sql, &rows, err);
 	fl_buf_finish(&sql);
 	if (result != 0)
@@ -166,7 +166,7 @@ static int complete(struct fl_session *session, struct fl_table_def *def, uint32
 {
 	const struct fl_table *table = &def->table;
 	struct fl_schema_column *columns = NULL;
-	MYSQL_RES *rows;
+	MYSQL_RES *rows = NULL;
 	int result = ask_columns(session, table, &rows, err);
 	if (result != 0)
 		return result;

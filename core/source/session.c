@@ -118,7 +118,7 @@ int fl_session_query(
 int fl_session_value(
 	struct fl_session *session, const char *sql, struct fl_buf *ret, struct fl_err *err)
 {
-	MYSQL_RES *rows;
+	MYSQL_RES *rows = NULL;
 	int result = fl_session_query(session, sql, &rows, err);
 	if (result != 0)
 		return result;
@@ -245,7 +245,7 @@ static bool parse_version(const char *text, unsigned *ret)
 static int ask_facts(struct fl_session *session, struct fl_err *err)
 {
 	struct fl_server *server = &session->server;
-	MYSQL_RES *rows;
+	MYSQL_RES *rows = NULL;
 	int result = fl_session_query(
 		session, "SELECT @@version, @@server_id, @@lower_case_table_names", &rows, err);
 	if (result != 0)
@@ -290,7 +290,7 @@ static int ask_collations(struct fl_session *session, struct fl_err *err)
 	 * these tables. */
 	const struct fl_server *server = &session->server;
 	bool by_set = server->flavour == FL_MARIADB && server->version >= 101000;
-	MYSQL_RES *rows;
+	MYSQL_RES *rows = NULL;
 	int result = fl_session_query(session,
 		by_set ? "SELECT id, character_set_name FROM "
 			 "information_schema.collation_character_set_applicability"

@@ -53,7 +53,7 @@ static int parse_start(
 
 int fl_start_check(const char *start, struct fl_err *err)
 {
-	enum start_kind kind;
+	enum start_kind kind = START_CURRENT;
 	struct fl_position position = { 0 };
 	int result = parse_start(start, &kind, &position, err);
 	fl_position_finish(&position);
@@ -112,7 +112,7 @@ static int ask_set_at(struct fl_session *session, const char *file, uint64_t off
 static int ask_place(struct fl_session *session, const char *sql, bool status,
 	struct fl_position *ret, struct fl_err *err)
 {
-	MYSQL_RES *rows;
+	MYSQL_RES *rows = NULL;
 	int result = fl_session_query(session, sql, &rows, err);
 	if (result != 0)
 		return result;
@@ -171,7 +171,7 @@ int fl_session_start_position(
 {
 	const struct fl_server *server = &session->server;
 	struct fl_position position = { 0 };
-	enum start_kind kind;
+	enum start_kind kind = START_CURRENT;
 	int result = parse_start(start, &kind, &position, err);
 	if (result != 0)
 		return result;

@@ -317,7 +317,7 @@ Test(memcached_pool, the_keys_of_a_dead_server_go_to_no_other)
 	snprintf(servers, sizeof(servers), "127.0.0.1:%u", second.port);
 	cr_assert(strstr(sink.err.text, servers) != NULL, "%s", sink.err.text);
 	cr_assert(value_is(&server, key, NULL));
-	for (unsigned again = 0; again < 3; again++)
+	for (unsigned again = 0; again < 30; again++)
 		cr_assert_eq(submit_one(&sink, FL_SET, key, "v", 0), FL_RETRY);
 	cr_assert(value_is(&server, key, NULL));
 	sink_close(&sink);

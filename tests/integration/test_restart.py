@@ -10,7 +10,7 @@ from harness.monitor import Monitor
 from harness.tables import Column, Table
 from harness.wait import wait_for
 
-COUNT = 4000
+RESTARTS = 8
 
 
 @pytest.mark.source
@@ -20,35 +20,39 @@ def test_restarts_lose_and_repeat_nothing_in_redis(source, rig, db, figures):
     r = rig(source, [table])
     monitor = Monitor(r.redis_server.port)
 
+    enough = threading.Event()
+    count = 0
+
     def insert():
+        nonlocal count
         with source.connect(db) as connection, connection.cursor() as cursor:
-            for number in range(1, COUNT + 1):
-                cursor.execute("INSERT INTO num VALUES (%s, REPEAT('x', 100))", number)
+            while not enough.is_set():
+                count += 1
+                cursor.execute("INSERT INTO num VALUES (%s, REPEAT('x', 100))", count)
 
     writer = threading.Thread(target=insert)
     r.daemon.start()
     writer.start()
-    restarts = 0
-    while writer.is_alive():
-        seen = len(monitor.written("num:"))
-        r.daemon.wait_for(
-            lambda: len(monitor.written("num:")) > seen + 300 or not writer.is_alive(),
-            "300 more rows in Redis")
-        if restarts % 2:
-            r.daemon.kill()
-        else:
-            r.daemon.stop()
-        r.daemon.start()
-        restarts += 1
-    writer.join()
+    try:
+        for restart in range(RESTARTS):
+            seen = len(monitor.written("num:"))
+            r.daemon.wait_for(lambda: len(monitor.written("num:")) > seen + 300,
+                              "300 more rows in Redis")
+            if restart % 2:
+                r.daemon.kill()
+            else:
+                r.daemon.stop()
+            r.daemon.start()
+    finally:
+        enough.set()
+        writer.join()
     r.settle()
     wait_for(lambda: monitor.written("marker:"), "the mark in MONITOR")
     monitor.close()
-    assert restarts >= 4
-    assert monitor.written("num:") == ["num:%d" % n for n in range(1, COUNT + 1)]
+    assert monitor.written("num:") == ["num:%d" % n for n in range(1, count + 1)]
     r.compare(stream=r.stream(repeats=True))
     r.daemon.stop()
-    figures("%d transactions, %d restarts, each applied once and in order" % (COUNT, restarts))
+    figures("%d transactions, %d restarts, each applied once and in order" % (count, RESTARTS))
 
 
 @pytest.mark.parametrize("end", ["stop", "kill"])

@@ -224,7 +224,7 @@ Test(config, every_key_takes_effect)
 {
 	struct fl_config *c = load_good(CONFIG "good.ini");
 	cr_expect_str_eq(c->state_dir, "/tmp");
-	cr_expect_str_eq(c->plugin_path, "/tmp:/");
+	cr_expect_str_eq(c->plugin_path, "/etc:/usr");
 	cr_expect_eq(c->queue_bytes, 1 << 20);
 	cr_expect_eq(c->transaction_bytes, UINT64_C(2) << 30);
 	cr_expect_eq(c->log_level, FL_LEVEL_DEBUG);
@@ -279,8 +279,9 @@ static void write_file(char *path, mode_t mode, const char *content, size_t size
 	close(fd);
 }
 
+#define SOURCE "[source]\n"
 #define BODY                                                                                       \
-	"[source]\nuser = repl\nserver_id = 1\n[sink:hot]\nplugin = redis\n"                       \
+	"user = repl\nserver_id = 1\n[sink:hot]\nplugin = redis\n"                                 \
 	"[map:m]\ntable = a.b\nkey = {id}\n"
 #define BOM	    "\xef\xbb\xbf"
 #define BYTES(text) text, sizeof(text) - 1
@@ -292,13 +293,13 @@ Test(config, bytes_that_editors_add_are_no_harm_and_others_are_refused)
 		size_t size;
 		const char *expected; /* behind the path */
 	} cases[] = {
-		{ BYTES(BOM BODY), NULL },
+		{ BYTES(BOM SOURCE BODY), NULL },
 		{ BYTES("[source]\r\nuser = repl\r\nserver_id = 1\r\n \r\n[sink:a]\r\nplugin = "
 			"stdout\r\n[fastlane]\r\nstate_dir = /tmp\r"),
 			NULL },
-		{ BYTES(BODY "ttl = 1\0 2\n"), ":9: there is a NUL byte in the line\n" },
-		{ BYTES(BODY "\0"), ":9: there is a NUL byte in the line\n" },
-		{ BYTES(BODY BOM "[source]\n"),
+		{ BYTES(SOURCE BODY "ttl = 1\0 2\n"), ":9: there is a NUL byte in the line\n" },
+		{ BYTES(SOURCE BODY "\0"), ":9: there is a NUL byte in the line\n" },
+		{ BYTES(SOURCE BODY BOM "[source]\n"),
 			":9: the line is neither a [section] nor a key = value\n" },
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
@@ -325,8 +326,7 @@ Test(config, password_comes_from_a_file_that_others_should_not_read)
 		struct fl_buf got = { 0 };
 		struct fl_config *config = NULL;
 		write_file(secret, open ? 0644 : 0600, "p ;x\n", 5);
-		snprintf(content, sizeof(content), "%s[source]\npassword_file = %s\n%s", "", secret,
-			BODY + strlen("[source]\n"));
+		snprintf(content, sizeof(content), SOURCE "password_file = %s\n" BODY, secret);
 		write_file(path, 0600, content, strlen(content));
 		if (open)
 			snprintf(expected, sizeof(expected),
@@ -392,6 +392,58 @@ Test(config, every_key_is_in_the_manual_and_in_the_example)
 	cr_expect_null(fl_config_keys("sink:hot"));
 	fl_buf_finish(&manual);
 	fl_buf_finish(&example);
+}
+
+Test(config, file_that_is_cut_off_anywhere_is_read_within_its_bounds)
+{
+	struct fl_buf good = { 0 }, got = { 0 };
+	size_t right = 0;
+	read_all(CONFIG "good.ini", &good);
+	for (size_t size = 0; size < good.size; size++) {
+		char path[] = "/tmp/fastlane-test-XXXXXX";
+		struct fl_config *config = NULL;
+		write_file(path, 0600, good.data, size);
+		int fatal = load(path, &got, &config);
+		cr_assert_geq(fatal, 0);
+		cr_assert_eq(config != NULL, fatal == 0);
+		cr_assert_eq((size_t)fatal, count_fatal(got.data));
+		right += fatal == 0;
+		fl_config_destroy(config);
+		unlink(path);
+	}
+	cr_expect_gt(right, 0);
+	fl_buf_finish(&good);
+	fl_buf_finish(&got);
+}
+
+/* Appends `text` with every `from` in it as `to`. */
+static void replace(struct fl_buf *out, const char *text, const char *from, const char *to)
+{
+	for (const char *at; (at = strstr(text, from)) != NULL; text = at + strlen(from)) {
+		fl_buf_append(out, text, (size_t)(at - text));
+		fl_buf_text(out, to);
+	}
+	fl_buf_append(out, text, strlen(text) + 1);
+}
+
+Test(config, example_is_right_once_its_places_are_there)
+{
+	struct fl_buf example = { 0 }, placed = { 0 }, done = { 0 };
+	char secret[] = "/tmp/fastlane-test-XXXXXX", path[] = "/tmp/fastlane-test-XXXXXX";
+	write_file(secret, 0600, "x", 1);
+	read_all(TEST_SOURCES "/etc/fastlane.ini", &example);
+	replace(&placed, example.data, "/var/lib/fastlane", "/tmp");
+	replace(&done, placed.data, "/etc/fastlane/password", secret);
+	write_file(path, 0600, done.data, done.size - 1);
+	struct fl_config *config = load_good(path);
+	cr_expect_eq(config->sink_count, 3);
+	cr_expect_eq(config->rule_count, 2);
+	fl_config_destroy(config);
+	fl_buf_finish(&example);
+	fl_buf_finish(&placed);
+	fl_buf_finish(&done);
+	unlink(path);
+	unlink(secret);
 }
 
 Test(config, sizes_have_units)

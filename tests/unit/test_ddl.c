@@ -15,12 +15,8 @@ static void describe(const char *sql, size_t size, const char *db, struct fl_buf
 		fl_buf_text(out, "none");
 	if (ddl.effect == FL_DDL_ANY)
 		fl_buf_text(out, "any");
-	const struct fl_ddl_name *names[16];
-	size_t count = 0;
-	for (const struct fl_ddl_name *n = ddl.names; n != NULL && count < 16; n = n->next)
-		names[count++] = n;
-	while (ddl.effect == FL_DDL_TABLES && count-- > 0) {
-		const struct fl_ddl_name *n = names[count];
+	for (const struct fl_ddl_name *n = ddl.names; n != NULL && ddl.effect == FL_DDL_TABLES;
+		n = n->next) {
 		fl_buf_text(out, out->size > 0 ? " " : "");
 		fl_buf_append(out, n->db.data != NULL ? n->db.data : "*",
 			n->db.data != NULL ? n->db.size : 1);
@@ -60,6 +56,7 @@ Test(ddl, that_drops_or_empties_names_its_tables)
 		{ "DROP /* x */ TABLE -- comment\n # another\n t", "shop.t" },
 		{ "DROP TABLE `we``ird`", "shop.we`ird" },
 		{ "DROP TABLE \"ansi \"\" name\"", "shop.ansi \" name" },
+		{ "DROP TABLE `a\\`, b", "shop.a\\ shop.b" },
 		{ "DROP TABLE a.b.c", "any" },
 		{ "DROP TABLE", "any" },
 		{ "DROP TABLE `a", "any" },

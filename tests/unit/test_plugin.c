@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <criterion/criterion.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -178,6 +181,92 @@ Test(plugin, help_shows_every_option)
 		"secret = text\n"
 		"        a secret\n");
 	free(text);
+}
+
+/* The sink of the integration tests that stalls on demand. */
+struct stall {
+	const struct fl_sink_plugin *plugin;
+	struct fl_options *options;
+	void *self;
+	char directory[64], gate[80], output[80];
+	atomic_bool blocked;
+	enum fl_outcome outcome;
+};
+
+static void note_blocked(void *ctx, enum fl_level level, const char *format, ...)
+{
+	struct stall *stall = ctx;
+	(void)level;
+	(void)format;
+	atomic_store(&stall->blocked, true);
+}
+
+static void *submit_one(void *ctx)
+{
+	struct stall *stall = ctx;
+	const struct fl_transaction transaction = { .gtid = { "0-1-5", 5 },
+		.file = { "binlog.000001", 13 },
+		.position = 4711,
+		.change_count = 2 };
+	const struct fl_transaction *const transactions[] = { &transaction };
+	const struct fl_batch batch = {
+		.id = 1, .transaction_count = 1, .transactions = transactions
+	};
+	struct fl_err err = { 0 };
+	stall->outcome = stall->plugin->submit(stall->self, &batch, &err);
+	return NULL;
+}
+
+Test(plugin, blocker_waits_for_its_gate_and_can_be_interrupted)
+{
+	static const struct {
+		bool opened;
+		enum fl_outcome outcome;
+		const char *output;
+	} cases[] = {
+		{ true, FL_DONE, "0-1-5 binlog.000001:4711 2\n" },
+		{ false, FL_RETRY, "" },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct stall stall = { .directory = "/tmp/fastlane-test-XXXXXX" };
+		struct fl_err err = { 0 };
+		const struct fl_host host = {
+			.size = sizeof(host), .ctx = &stall, .log = note_blocked
+		};
+		cr_assert_not_null(mkdtemp(stall.directory));
+		snprintf(stall.gate, sizeof(stall.gate), "%s/gate", stall.directory);
+		snprintf(stall.output, sizeof(stall.output), "%s/output", stall.directory);
+		cr_assert_eq(fl_plugin_load("blocker", &stall.plugin, &err), 0, "%s", err.text);
+		stall.options = fl_options_create("stall", stall.plugin);
+		cr_assert_eq(fl_options_set(stall.options, "gate", stall.gate, &err), 0);
+		cr_assert_eq(fl_options_set(stall.options, "output", stall.output, &err), 0);
+		cr_assert_eq(stall.plugin->open(
+				     &host, fl_options_settings(stall.options), &stall.self, &err),
+			FL_DONE, "%s", err.text);
+
+		pthread_t thread;
+		cr_assert_eq(pthread_create(&thread, NULL, submit_one, &stall), 0);
+		while (!atomic_load(&stall.blocked))
+			sched_yield();
+		if (cases[i].opened)
+			fclose(fopen(stall.gate, "w"));
+		else
+			stall.plugin->interrupt(stall.self);
+		pthread_join(thread, NULL);
+		stall.plugin->close(stall.self);
+		fl_options_destroy(stall.options);
+
+		char line[100] = "";
+		FILE *output = fopen(stall.output, "r");
+		cr_assert_not_null(output);
+		cr_expect_eq(fgets(line, sizeof(line), output) != NULL, cases[i].opened);
+		fclose(output);
+		cr_expect_eq(stall.outcome, cases[i].outcome);
+		cr_expect_str_eq(line, cases[i].output);
+		unlink(stall.gate);
+		unlink(stall.output);
+		rmdir(stall.directory);
+	}
 }
 
 static bool even_length(const char *value, struct fl_err *err)

@@ -52,7 +52,8 @@ static const struct expected statements[] = {
 
 static bool same(struct fl_bytes bytes, const char *text)
 {
-	return bytes.size == strlen(text) && memcmp(bytes.data, text, bytes.size) == 0;
+	return bytes.size == strlen(text) &&
+	       (bytes.size == 0 || memcmp(bytes.data, text, bytes.size) == 0);
 }
 
 Test(statement, each_is_read_for_what_it_means_to_a_transaction)

@@ -6,7 +6,7 @@
 #ifndef FL_DAEMON_H
 #define FL_DAEMON_H
 
-#include "config.h"
+#include "config/config.h"
 
 /* Exit codes; etc/fastlane.1 tells the user. */
 enum {

@@ -3,7 +3,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "config.h"
+#include "config/config.h"
 
 #define CONFIG	TEST_SOURCES "/tests/unit/config/"
 #define TESTS	TEST_BUILD "/tests/support/plugins"

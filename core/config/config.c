@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "config.h"
+#include "config/config.h"
 
 #include <sys/stat.h>
 
-#include "config_file.h"
-#include "config_guess.h"
+#include "config/file.h"
+#include "config/guess.h"
 
 enum { SECTION_NAME_LIMIT = 32 };
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "config_guess.h"
+#include "config/guess.h"
 
 /* Letters to change, add, drop or swap with their neighbour until both are equal; of short words.
  */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "config_file.h"
+#include "config/file.h"
 
 #include <errno.h>
 #include <ini.h>

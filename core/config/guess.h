@@ -5,7 +5,7 @@
 #ifndef FL_CONFIG_GUESS_H
 #define FL_CONFIG_GUESS_H
 
-#include "config_file.h"
+#include "config/file.h"
 
 /* Begin with `word` alone set. */
 struct fl_guess {

@@ -146,7 +146,7 @@ static bool just_done(const struct fl_mapper *m, enum fl_operation_kind kind, st
 	enum { LOOK_BACK = 32 };
 	for (size_t i = m->count; i > m->first && m->count - i < LOOK_BACK; i--) {
 		const struct fl_operation *operation = &m->operations[i - 1];
-		if (operation->kind == FL_SET)
+		if (operation->kind == FL_KEY_SET)
 			return false;
 		if (operation->kind == kind && operation->key.size == key.size &&
 			memcmp(m->bytes.data + m->places[i - 1].key, m->bytes.data + key.at,
@@ -331,7 +331,7 @@ static int push_value(struct fl_mapper *m, const struct fl_rule *rule, struct fl
 		return code < 0 ? code : push_delete(m, key);
 	}
 	return push(m,
-		(struct fl_operation){ .kind = FL_SET,
+		(struct fl_operation){ .kind = FL_KEY_SET,
 			.ttl = rule->ttl,
 			.key.size = key.size,
 			.value.size = value->size },

@@ -220,6 +220,9 @@ enum fl_end fl_worker_find_position(struct fl_worker *w)
 	}
 	/* A position of its own from the first moment on, lest a restart begin somewhere else. */
 	w->position_moved = !is_kept;
+	if (!is_kept && end == END_NONE)
+		fl_info(w->config->name, "has no position of its own: begins at %s",
+			w->settled.size > 0 ? "what it had last settled" : "`start`");
 	w->submitted_at = 0;
 done:
 	fl_buf_finish(&text);

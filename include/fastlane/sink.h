@@ -10,6 +10,8 @@
  * the sink's own, one call at a time. They may block: a sink stalls only itself. interrupt() alone
  * is called from another thread.
  *
+ * SIGNALS. The host ignores SIGPIPE.
+ *
  * ORDER. Batches come in commit order, their operations and changes too. Nothing may be reordered
  * so that a reader can see a later transaction without an earlier one.
  *
@@ -47,7 +49,7 @@ enum fl_outcome {
 
 /* What a cache sink is to do with one key. */
 enum fl_operation_kind {
-	FL_SET,	       /* key = value, for ttl seconds (0: for ever) */
+	FL_KEY_SET,    /* key = value, for ttl seconds (0: for ever) */
 	FL_KEY_DELETE, /* key */
 	FL_KEY_CLEAR,  /* every key that fits `key` as a pattern; see struct fl_operation */
 };

@@ -142,8 +142,8 @@ static enum fl_outcome apply(
 		fl_err_set(err, FL_EFATAL, "libcrypto has no SHA-256");
 		return FL_FAILED;
 	}
-	return operation->kind == FL_SET ? set(self, operation, key, err)
-					 : delete_key(self, key, err);
+	return operation->kind == FL_KEY_SET ? set(self, operation, key, err)
+					     : delete_key(self, key, err);
 }
 
 static enum fl_outcome memcached_sink_submit(

@@ -71,14 +71,20 @@ static const struct {
 static enum fl_outcome failed(const char *doing, const struct address *server,
 	const memcached_st *connections, memcached_return_t cause, struct fl_err *err)
 {
-	const char *detail = memcached_last_error_message(connections);
-	if (detail == NULL)
-		detail = memcached_strerror(connections, cause);
-	if (server->is_unix)
-		fl_err_set(err, FL_ELOST, "%s at %s: %s", doing, server->host, detail);
-	else
-		fl_err_set(err, FL_ELOST, "%s at %s:%u: %s", doing, server->host, server->port,
-			detail);
+	/* The library's messages name its source lines; only for what the server itself says are
+	 * they worth that. */
+	const char *reason = memcached_strerror(connections, cause);
+	int system_error = memcached_last_error_errno(connections);
+	char port[8] = "";
+
+	if (cause == MEMCACHED_SERVER_ERROR || cause == MEMCACHED_CLIENT_ERROR)
+		reason = memcached_last_error_message(connections);
+	else if (system_error != 0)
+		reason = strerror(system_error);
+	if (!server->is_unix)
+		snprintf(port, sizeof(port), ":%u", server->port);
+	fl_err_set(err, FL_ELOST, "%s at %s%s: %s", doing, server->host, port,
+		reason != NULL ? reason : "unknown error");
 	return FL_RETRY;
 }
 

@@ -100,7 +100,7 @@ static bool is_position_key(struct redis_sink *self, struct fl_bytes key)
 /* The kind under which an operation is sent. */
 static char kind_of(struct redis_sink *self, const struct fl_operation *operation, uint32_t forget)
 {
-	if (operation->kind != FL_SET || operation->transaction == forget)
+	if (operation->kind != FL_KEY_SET || operation->transaction == forget)
 		return 'D';
 	if (operation->value.size <= VALUE_MAX)
 		return 'S';

@@ -248,10 +248,10 @@ void fake_batch_make(struct fake_batch *b, unsigned n, size_t padding)
 		.changes = &b->change };
 	b->transactions[0] = &b->transaction;
 	b->operations[0] = (struct fl_operation){
-		.kind = FL_SET, .key = text_bytes(b->key), .value = text_bytes(b->json)
+		.kind = FL_KEY_SET, .key = text_bytes(b->key), .value = text_bytes(b->json)
 	};
 	b->operations[1] = (struct fl_operation){
-		.kind = FL_SET, .key = text_bytes("last"), .value = text_bytes(b->number)
+		.kind = FL_KEY_SET, .key = text_bytes("last"), .value = text_bytes(b->number)
 	};
 	b->batch = (struct fl_batch){ .position = text_bytes(b->position),
 		.transaction_count = 1,

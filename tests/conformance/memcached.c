@@ -172,7 +172,7 @@ Test(memcached_sink, keys_are_written_so_that_every_reader_finds_them)
 	struct sink sink;
 	open_sink(&sink, settings);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-		cr_assert_eq(submit_one(&sink, FL_SET, cases[i].raw, "v", 0), FL_DONE, "%s",
+		cr_assert_eq(submit_one(&sink, FL_KEY_SET, cases[i].raw, "v", 0), FL_DONE, "%s",
 			sink.err.text);
 		cr_expect(value_is(&server, cases[i].stored, "v"), "case %zu", i);
 		cr_assert_eq(submit_one(&sink, FL_KEY_DELETE, cases[i].raw, NULL, 0), FL_DONE);
@@ -187,8 +187,8 @@ Test(memcached_sink, times_to_live_beyond_30_days_are_no_dates)
 	struct sink sink;
 	open_sink(&sink, settings);
 	for (size_t i = 0; i < sizeof(ttls) / sizeof(*ttls); i++) {
-		cr_assert_eq(
-			submit_one(&sink, FL_SET, "k", "v", ttls[i]), FL_DONE, "%s", sink.err.text);
+		cr_assert_eq(submit_one(&sink, FL_KEY_SET, "k", "v", ttls[i]), FL_DONE, "%s",
+			sink.err.text);
 		cr_expect(value_is(&server, "k", "v"), "ttl %u", ttls[i]);
 		cr_assert_eq(submit_one(&sink, FL_KEY_DELETE, "k", NULL, 0), FL_DONE);
 	}
@@ -210,9 +210,9 @@ Test(memcached_sink, too_large_a_value_deletes_the_key_and_warns)
 	struct sink sink;
 	char *large = fake_json(1, 200);
 	open_sink(&sink, small);
-	cr_assert_eq(submit_one(&sink, FL_SET, "k", "old", 0), FL_DONE);
+	cr_assert_eq(submit_one(&sink, FL_KEY_SET, "k", "old", 0), FL_DONE);
 	for (unsigned i = 1; i <= 5; i++)
-		cr_assert_eq(submit_one(&sink, FL_SET, "k", large, 0), FL_DONE);
+		cr_assert_eq(submit_one(&sink, FL_KEY_SET, "k", large, 0), FL_DONE);
 	cr_assert(value_is(&server, "k", NULL));
 	cr_assert_eq(host_state.warnings, 3, "the 1st, 2nd and 4th");
 	sink_close(&sink);
@@ -226,10 +226,10 @@ Test(memcached_sink, a_value_beyond_the_servers_limit_deletes_the_key_too)
 	kill_server();
 	server_restart(&server, "--max-item-size=1m");
 	open_sink(&sink, settings);
-	cr_assert_eq(submit_one(&sink, FL_SET, "k", "old", 0), FL_DONE);
-	cr_assert_eq(submit_one(&sink, FL_SET, "k", large, 0), FL_DONE, "%s", sink.err.text);
+	cr_assert_eq(submit_one(&sink, FL_KEY_SET, "k", "old", 0), FL_DONE);
+	cr_assert_eq(submit_one(&sink, FL_KEY_SET, "k", large, 0), FL_DONE, "%s", sink.err.text);
 	cr_assert(value_is(&server, "k", NULL));
-	cr_assert_eq(submit_one(&sink, FL_SET, "k", "new", 0), FL_DONE, "%s", sink.err.text);
+	cr_assert_eq(submit_one(&sink, FL_KEY_SET, "k", "new", 0), FL_DONE, "%s", sink.err.text);
 	cr_assert(value_is(&server, "k", "new"));
 	cr_assert_eq(host_state.warnings, 1);
 	sink_close(&sink);
@@ -240,9 +240,9 @@ Test(memcached_sink, clear_forgets_what_was_before_it_and_keeps_what_comes_after
 {
 	struct sink sink;
 	const struct fl_operation operations[] = {
-		{ .kind = FL_SET, .key = text_bytes("a"), .value = text_bytes("1") },
+		{ .kind = FL_KEY_SET, .key = text_bytes("a"), .value = text_bytes("1") },
 		{ .kind = FL_KEY_CLEAR, .key = text_bytes("a*") },
-		{ .kind = FL_SET, .key = text_bytes("b"), .value = text_bytes("2") },
+		{ .kind = FL_KEY_SET, .key = text_bytes("b"), .value = text_bytes("2") },
 	};
 	struct fl_batch batch = operations_batch(operations, 3, "p");
 	open_sink(&sink, settings);
@@ -259,7 +259,7 @@ Test(memcached_sink, clear_halts_if_it_is_told_to)
 		{ NULL, NULL } };
 	struct sink sink;
 	open_sink(&sink, halt);
-	cr_assert_eq(submit_one(&sink, FL_SET, "a", "1", 0), FL_DONE);
+	cr_assert_eq(submit_one(&sink, FL_KEY_SET, "a", "1", 0), FL_DONE);
 	cr_assert_eq(submit_one(&sink, FL_KEY_CLEAR, "a*", NULL, 0), FL_FAILED);
 	cr_assert(value_is(&server, "a", "1"));
 	sink_close(&sink);
@@ -288,7 +288,7 @@ Test(memcached_pool, keys_are_spread_and_each_is_on_one_server)
 	for (unsigned n = 1; n <= 300; n++) {
 		char key[32];
 		snprintf(key, sizeof(key), "n:%u", n);
-		cr_assert_eq(submit_one(&sink, FL_SET, key, "v", 0), FL_DONE);
+		cr_assert_eq(submit_one(&sink, FL_KEY_SET, key, "v", 0), FL_DONE);
 		bool first = value_is(&server, key, "v");
 		cr_assert_neq(first, value_is(&second, key, "v"));
 		on_first += first;
@@ -311,14 +311,14 @@ Test(memcached_pool, the_keys_of_a_dead_server_go_to_no_other)
 	unsigned n = 0;
 	while (outcome == FL_DONE && n < 100) {
 		snprintf(key, sizeof(key), "n:%u", ++n);
-		outcome = submit_one(&sink, FL_SET, key, "v", 0);
+		outcome = submit_one(&sink, FL_KEY_SET, key, "v", 0);
 	}
 	cr_assert_eq(outcome, FL_RETRY);
 	snprintf(servers, sizeof(servers), "127.0.0.1:%u", second.port);
 	cr_assert(strstr(sink.err.text, servers) != NULL, "%s", sink.err.text);
 	cr_assert(value_is(&server, key, NULL));
 	for (unsigned again = 0; again < 30; again++)
-		cr_assert_eq(submit_one(&sink, FL_SET, key, "v", 0), FL_RETRY);
+		cr_assert_eq(submit_one(&sink, FL_KEY_SET, key, "v", 0), FL_RETRY);
 	cr_assert(value_is(&server, key, NULL));
 	sink_close(&sink);
 }

@@ -164,7 +164,7 @@ static enum fl_outcome submit_and_drain(
 	}
 #define SET(key_, value_)                                                                          \
 	{                                                                                          \
-		.kind = FL_SET, .key = BYTES(key_), .value = BYTES(value_)                         \
+		.kind = FL_KEY_SET, .key = BYTES(key_), .value = BYTES(value_)                     \
 	}
 #define DELETE(key_)                                                                               \
 	{                                                                                          \
@@ -182,7 +182,7 @@ Test(redis_sink, values_are_set_expire_and_go)
 	struct sink sink;
 	const struct fl_operation operations[] = { SET("a", "1"), SET("b", "x\0y"), SET("c", "3"),
 		DELETE("c"), DELETE("never"), SET("a", "2"),
-		{ .kind = FL_SET, .key = BYTES("t"), .value = BYTES("4"), .ttl = 4000000000 } };
+		{ .kind = FL_KEY_SET, .key = BYTES("t"), .value = BYTES("4"), .ttl = 4000000000 } };
 	open_sink(&sink, settings, "");
 	cr_assert_eq(submit_and_drain(&sink, operations, COUNT(operations), "p"), FL_DONE);
 	cr_expect_str_eq(ask("GET a"), "2");

@@ -104,7 +104,7 @@ static inline void show(const struct fl_mapper *mapper, struct fl_buf *out)
 		fl_buf_text(out, i > 0 ? "; " : "");
 		fl_buf_text(out, names[o[i].kind]);
 		fl_buf_append(out, o[i].key.data, o[i].key.size);
-		if (o[i].kind == FL_SET) {
+		if (o[i].kind == FL_KEY_SET) {
 			fl_buf_text(out, " ");
 			fl_buf_append(out, o[i].value.data, o[i].value.size);
 		}

@@ -347,7 +347,7 @@ static int map_template(struct fl_mapper *m, const struct fl_rule *rule,
 	const struct fl_row *before = change->op != FL_INSERT ? &change->before : NULL;
 	const struct fl_row *after = change->op != FL_DELETE ? &change->after : NULL;
 	const struct fl_row *row = after != NULL ? after : before;
-	struct key old = { 0 }, new = { 0 };
+	struct key old = { 0 }, now = { 0 };
 	struct fl_err why;
 	int code = 0;
 	if (use->missing != NULL)
@@ -355,7 +355,7 @@ static int map_template(struct fl_mapper *m, const struct fl_rule *rule,
 	if (code == 0 && before != NULL)
 		code = render(m, use, before, NULL, &old, &why);
 	if (code == 0 && after != NULL)
-		code = render(m, use, after, before, &new, &why);
+		code = render(m, use, after, before, &now, &why);
 	if (code == FL_ENOMEM)
 		return code;
 	if (code < 0) {
@@ -364,20 +364,18 @@ static int map_template(struct fl_mapper *m, const struct fl_rule *rule,
 				: clear(m, use->template, row->table->db, row->table->name, NULL);
 	}
 
-	if (old.exists && new.exists &&
-		old.size ==
-			new.size &&memcmp(
-				m->bytes.data + old.at, m->bytes.data + new.at, old.size) == 0) {
-		m->bytes.size = new.at;
-		new = old;
+	if (old.exists && now.exists && old.size == now.size &&
+		memcmp(m->bytes.data + old.at, m->bytes.data + now.at, old.size) == 0) {
+		m->bytes.size = now.at;
+		now = old;
 		old.exists = false;
 	}
 	if (old.exists)
 		code = push_delete(m, old);
-	if (new.exists && code == 0)
+	if (now.exists && code == 0)
 		code = use->template == &rule->templates[0]
-			       ? push_value(m, rule, use, after, new, value, err)
-			       : push_delete(m, new);
+			       ? push_value(m, rule, use, after, now, value, err)
+			       : push_delete(m, now);
 	return code;
 }
 

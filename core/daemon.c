@@ -184,7 +184,7 @@ static void give_seats(struct daemon *d)
 		} else {
 			fl_buf_finish(&place);
 		}
-		struct fl_seat *seat = fl_seat_create(&d->sinks[i], d->config->queue_bytes);
+		struct fl_seat *seat = fl_seat_create(d->config->queue_bytes);
 		if (seat == NULL || fl_lane_add(fresh[same], seat) != 0) {
 			fl_seat_unref(seat);
 			continue;
@@ -206,7 +206,7 @@ static void give_seats(struct daemon *d)
 static bool may_merge(
 	const struct daemon *d, const struct fl_lane_state *from, const struct fl_lane_state *into)
 {
-	if (!from->streaming || !into->streaming || from->ended || into->ended || from->merging ||
+	if (!from->placed || !into->placed || from->ended || into->ended || from->merging ||
 		into->merging || from->seats == 0 || into->seats == 0 ||
 		strcmp(from->identity, into->identity) != 0 || strcmp(from->file, into->file) != 0)
 		return false;
@@ -215,29 +215,6 @@ static bool may_merge(
 	return distance <= MERGE_DISTANCE && from->queued <= d->config->queue_bytes / 4 &&
 	       (from->seats < into->seats ||
 		       (from->seats == into->seats && from->number > into->number));
-}
-
-static void merge(struct daemon *d, struct fl_lane *from, struct fl_lane *into)
-{
-	void *owners[MOST_SINKS];
-	struct fl_seat *seats[MOST_SINKS];
-	size_t count = fl_lane_owners(from, owners, MOST_SINKS);
-	size_t made = 0;
-	while (made < count) {
-		seats[made] = fl_seat_create(owners[made], d->config->queue_bytes);
-		if (seats[made] == NULL)
-			break;
-		made++;
-	}
-	if (made == count)
-		for (size_t i = 0; i < count; i++) {
-			struct sink *sink = owners[i];
-			fl_worker_next_seat(sink->worker, fl_seat_ref(seats[i]));
-		}
-	if (made < count || fl_lane_merge(from, into, seats, count) != 0)
-		fl_warn(NULL, "out of memory: lanes stay apart for now");
-	for (size_t i = 0; i < made; i++)
-		fl_seat_unref(seats[i]);
 }
 
 static void merge_lanes(struct daemon *d)
@@ -250,7 +227,7 @@ static void merge_lanes(struct daemon *d)
 			fl_lane_state(d->lanes[i], &from);
 			fl_lane_state(d->lanes[j], &into);
 			if (may_merge(d, &from, &into))
-				merge(d, d->lanes[i], d->lanes[j]);
+				fl_lane_merge(d->lanes[i], d->lanes[j], d->config->queue_bytes);
 		}
 }
 

@@ -117,34 +117,47 @@ void fl_lane_state(struct fl_lane *lane, struct fl_lane_state *ret)
 	uv_mutex_unlock(&lane->mutex);
 }
 
-size_t fl_lane_owners(struct fl_lane *lane, void **owners, size_t room)
+/* Gives each seat of the lane a next one and returns them, with a reference each. NULL when memory
+ * runs out. The lane's mutex is held. */
+static struct fl_seat **make_next_seats(struct fl_lane *lane, size_t queue_bytes)
 {
-	uv_mutex_lock(&lane->mutex);
-	size_t count = lane->seat_count < room ? lane->seat_count : room;
-	for (size_t i = 0; i < count; i++)
-		owners[i] = lane->seats[i]->owner;
-	uv_mutex_unlock(&lane->mutex);
-	return count;
+	struct fl_seat **seats = calloc(lane->seat_count + 1, sizeof(struct fl_seat *));
+	for (size_t i = 0; seats != NULL && i < lane->seat_count; i++) {
+		struct fl_seat *next = fl_seat_create(queue_bytes);
+		if (next == NULL) {
+			while (i-- > 0)
+				fl_seat_unref(seats[i]);
+			free(seats);
+			return NULL;
+		}
+		/* An earlier meeting that came to nothing may have left one. */
+		if (lane->seats[i]->next != NULL)
+			fl_seat_abandon(lane->seats[i]->next);
+		fl_seat_unref(lane->seats[i]->next);
+		lane->seats[i]->next = next;
+		seats[i] = fl_seat_ref(next);
+	}
+	return seats;
 }
 
-int fl_lane_merge(
-	struct fl_lane *from, struct fl_lane *into, struct fl_seat *const *seats, size_t count)
+int fl_lane_merge(struct fl_lane *from, struct fl_lane *into, size_t queue_bytes)
 {
 	struct fl_meeting *meeting = meeting_create();
-	struct fl_seat **joining = malloc(count * sizeof(struct fl_seat *));
-	if (meeting == NULL || joining == NULL) {
-		free(joining);
+	if (meeting == NULL)
+		return FL_ENOMEM;
+	uv_mutex_lock(&from->mutex);
+	size_t count = from->seat_count;
+	struct fl_seat **joining = make_next_seats(from, queue_bytes);
+	if (joining != NULL) {
+		from->guest_meeting = meeting;
+		atomic_store(&from->attention, true);
+	}
+	uv_mutex_unlock(&from->mutex);
+	if (joining == NULL) {
 		fl_meeting_unref(meeting);
 		fl_meeting_unref(meeting);
 		return FL_ENOMEM;
 	}
-	for (size_t i = 0; i < count; i++)
-		joining[i] = fl_seat_ref(seats[i]);
-
-	uv_mutex_lock(&from->mutex);
-	from->guest_meeting = meeting;
-	atomic_store(&from->attention, true);
-	uv_mutex_unlock(&from->mutex);
 
 	uv_mutex_lock(&into->mutex);
 	into->joining = joining;

@@ -45,9 +45,9 @@ void fl_lane_destroy(struct fl_lane *lane);
 
 /* A look at the lane. */
 struct fl_lane_state {
-	bool ended;	/* the thread is about to return, or has */
-	bool streaming; /* connected, and events have come */
-	bool merging;	/* it is about to be merged into another, or another into it */
+	bool ended;   /* the thread is about to return, or has */
+	bool placed;  /* connected, and the place below is known */
+	bool merging; /* it is about to be merged into another, or another into it */
 	unsigned number;
 	size_t seats;
 	size_t queued; /* bytes in the fullest of its seats' queues */
@@ -57,14 +57,9 @@ struct fl_lane_state {
 };
 void fl_lane_state(struct fl_lane *lane, struct fl_lane_state *ret);
 
-/* The owners of its seats, `room` at most; returns how many. */
-size_t fl_lane_owners(struct fl_lane *lane, void **owners, size_t room);
-
-/* Makes `from` end once it has come to where `into` takes the seats in: at its next boundary. There
- * is one new seat for each of `from`'s, which the sinks must already have been given as their next.
- * Should `into` end first, or not get there, `from` goes on as if nothing had been. 0 or FL_ENOMEM.
- */
-int fl_lane_merge(
-	struct fl_lane *from, struct fl_lane *into, struct fl_seat *const *seats, size_t count);
+/* Makes `from` end once it has come to where `into` takes its sinks in: at its next boundary. Each
+ * seat of `from` is given a next one, of this many bytes, in `into`. Should `into` end first,
+ * `from` goes on as if nothing had been. 0 or FL_ENOMEM. */
+int fl_lane_merge(struct fl_lane *from, struct fl_lane *into, size_t queue_bytes);
 
 #endif

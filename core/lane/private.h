@@ -32,6 +32,7 @@ struct fl_lane {
 
 	/* The reader's alone. */
 	struct fl_position position; /* behind the last transaction delivered */
+	bool placed; /* in this session: the position's file and offset are this server's */
 	struct fl_grouper *grouper;
 	struct fl_schema *schema;
 	unsigned failures;   /* connections lost or refused in a row */

@@ -60,6 +60,13 @@ static int push_patiently(struct fl_lane *lane, struct fl_seat *seat, struct fl_
 static int deliver(void *ctx, struct fl_txn *txn)
 {
 	struct fl_lane *lane = ctx;
+	/* A session that goes by GTIDs begins somewhere before them: until it has come to a
+	 * transaction, places tell nothing. */
+	lane->placed |= !txn->is_place;
+	if (!lane->placed) {
+		fl_txn_unref(txn);
+		return 0;
+	}
 	for (size_t i = 0; i < lane->seat_count;) {
 		struct fl_seat *seat = lane->seats[i];
 		int result = fl_queue_push(seat->queue, fl_txn_ref(txn), txn->bytes, 0);
@@ -161,26 +168,25 @@ static bool has_target(struct fl_lane *lane)
 
 static enum next at_boundary(struct fl_lane *lane)
 {
-	const char *file;
-	uint64_t offset;
-	fl_grouper_place(lane->grouper, &file, &offset);
-
+	if (!lane->placed)
+		return GO_ON;
+	const struct fl_position *here = &lane->position, *target = &lane->config->target;
 	uv_mutex_lock(&lane->mutex);
-	lane->state.offset = offset;
-	if (strcmp(lane->state.file, file) != 0)
-		memcpy(lane->state.file, file, strlen(file) + 1);
+	lane->state.placed = true;
+	lane->state.offset = here->offset;
+	if (strcmp(lane->state.file, here->file) != 0)
+		memcpy(lane->state.file, here->file, sizeof(here->file));
 	uv_mutex_unlock(&lane->mutex);
 
 	if (atomic_load_explicit(&lane->attention, memory_order_relaxed)) {
-		take_in(lane, file, offset);
-		if (has_met(lane, file, offset)) {
+		take_in(lane, here->file, here->offset);
+		if (has_met(lane, here->file, here->offset)) {
 			end_seats(lane, FL_SEAT_MOVED, NULL);
 			return END;
 		}
 	}
-	const struct fl_position *target = &lane->config->target;
 	if (lane->config->until_current &&
-		fl_binlog_compare(file, offset, target->file, target->offset) >= 0) {
+		fl_binlog_compare(here->file, here->offset, target->file, target->offset) >= 0) {
 		end_seats(lane, FL_SEAT_FINISHED, NULL);
 		return END;
 	}
@@ -242,12 +248,7 @@ static enum next read_events(struct fl_lane *lane, struct fl_session *session)
 			next = on_event(lane, data, size);
 			if (next != GO_ON)
 				return next;
-			if (lane->failures != 0 || !lane->state.streaming) {
-				lane->failures = 0;
-				uv_mutex_lock(&lane->mutex);
-				lane->state.streaming = true;
-				uv_mutex_unlock(&lane->mutex);
-			}
+			lane->failures = 0;
 			break;
 		case FL_READ_END:
 			/* A server that shuts down ends the stream the same way. */
@@ -288,6 +289,7 @@ static enum next run_session(struct fl_lane *lane)
 	uv_mutex_unlock(&lane->mutex);
 
 	enum next next = CONNECT_AGAIN;
+	lane->placed = lane->position.gtids == NULL || !server->gtids;
 	fl_grouper_restart(lane->grouper, &lane->position, &server->collations);
 	result = atomic_load(&lane->stop) ? FL_ESTOPPED
 					  : fl_session_open(session, &lane->position,
@@ -308,7 +310,7 @@ static enum next run_session(struct fl_lane *lane)
 
 	uv_mutex_lock(&lane->mutex);
 	lane->session = NULL;
-	lane->state.streaming = false;
+	lane->state.placed = false;
 	uv_mutex_unlock(&lane->mutex);
 	fl_session_close(session);
 	return next;

@@ -58,6 +58,7 @@ static enum fl_end submit(struct fl_worker *w, size_t count)
 	};
 	if (pending->position.failed) {
 		fl_error(w->config->name, "out of memory for a position");
+		w->broken = true;
 		return END_RETRY;
 	}
 	if (w->mapper != NULL)
@@ -211,6 +212,7 @@ enum fl_end fl_worker_find_position(struct fl_worker *w)
 	}
 	if (result >= 0) {
 		struct fl_bytes bytes = { text.data, text.size };
+		fl_position_finish(&w->position);
 		result = text.size > 0 ? fl_position_parse(bytes, &w->position, &err)
 				       : fl_position_copy(w->config->start, &w->position);
 	}

@@ -34,7 +34,7 @@ struct fl_worker {
 	enum fl_worker_state state;
 	bool has_tried;
 	struct fl_position wish;
-	struct fl_seat *seat, *next_seat;
+	struct fl_seat *seat;
 	void *interruptible; /* the open instance */
 
 	/* The thread's alone. */

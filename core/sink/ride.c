@@ -2,21 +2,16 @@
 #include "base/log.h"
 #include "sink/private.h"
 
-/* Gives the seat up; with `next`, takes the one that was handed over for it. */
-static void leave_seat(struct fl_worker *w, bool next)
+/* Gives the seat up, for another one or none. */
+static void change_to(struct fl_worker *w, struct fl_seat *seat)
 {
 	uv_mutex_lock(&w->mutex);
-	struct fl_seat *old = w->seat, *other = w->next_seat;
-	w->seat = next ? other : NULL;
-	w->next_seat = NULL;
+	struct fl_seat *old = w->seat;
+	w->seat = seat;
 	uv_mutex_unlock(&w->mutex);
 	if (old != NULL)
 		fl_seat_abandon(old);
 	fl_seat_unref(old);
-	if (!next && other != NULL) {
-		fl_seat_abandon(other);
-		fl_seat_unref(other);
-	}
 }
 
 /* Asks for a seat at the position and waits until there is one. */
@@ -44,7 +39,7 @@ static enum fl_end wait_for_seat(struct fl_worker *w)
 /* The seat has ended: why, and how to go on. */
 static enum fl_end change_seat(struct fl_worker *w)
 {
-	struct fl_seat *seat = w->seat;
+	struct fl_seat *seat = w->seat, *next;
 	if (atomic_load(&w->stop))
 		return END_STOPPED;
 	switch (atomic_load(&seat->end)) {
@@ -54,16 +49,15 @@ static enum fl_end change_seat(struct fl_worker *w)
 		fl_error(w->config->name, "halted: %s", seat->reason.text);
 		return END_HALTED;
 	case FL_SEAT_MOVED:
-		leave_seat(w, true);
-		if (w->seat != NULL) {
-			/* The new lane took us in before we had come there. */
-			w->skip = true;
-			fl_info(w->config->name, "rides with others again");
-			return END_NONE;
-		}
-		break;
+		next = seat->next;
+		seat->next = NULL;
+		change_to(w, next);
+		/* The new lane may have taken us in before we had come there. */
+		w->skip = true;
+		fl_info(w->config->name, "rides with others again");
+		return END_NONE;
 	default:
-		leave_seat(w, false);
+		change_to(w, NULL);
 		fl_info(w->config->name, "behind: goes on in a lane of its own");
 		break;
 	}
@@ -127,6 +121,6 @@ enum fl_end fl_worker_ride(struct fl_worker *w)
 		if (end == END_FINISHED && settled != END_NONE)
 			end = settled;
 	}
-	leave_seat(w, false);
+	change_to(w, NULL);
 	return end;
 }

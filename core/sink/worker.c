@@ -62,7 +62,6 @@ void fl_worker_destroy(struct fl_worker *w)
 	if (w->started)
 		uv_thread_join(&w->thread);
 	fl_seat_unref(w->seat);
-	fl_seat_unref(w->next_seat);
 	fl_position_finish(&w->wish);
 	fl_position_finish(&w->position);
 	fl_buf_finish(&w->settled);
@@ -108,17 +107,6 @@ void fl_worker_seat(struct fl_worker *w, struct fl_seat *seat)
 	w->state = FL_WORKER_RIDING;
 	uv_cond_signal(&w->news);
 	uv_mutex_unlock(&w->mutex);
-}
-
-void fl_worker_next_seat(struct fl_worker *w, struct fl_seat *seat)
-{
-	uv_mutex_lock(&w->mutex);
-	struct fl_seat *unused = w->next_seat;
-	w->next_seat = seat;
-	uv_mutex_unlock(&w->mutex);
-	if (unused != NULL)
-		fl_seat_abandon(unused);
-	fl_seat_unref(unused);
 }
 
 void fl_worker_stop(struct fl_worker *w)

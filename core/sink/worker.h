@@ -47,8 +47,6 @@ bool fl_worker_has_tried(struct fl_worker *worker);
 int fl_worker_wish(struct fl_worker *worker, struct fl_position *ret);
 /* Takes the seat's reference; the worker is RIDING from now on. */
 void fl_worker_seat(struct fl_worker *worker, struct fl_seat *seat);
-/* The seat to change to when the one it has ends as MOVED. Takes the reference. */
-void fl_worker_next_seat(struct fl_worker *worker, struct fl_seat *seat);
 
 /* Asks it to settle what is in flight, to save its position, and to end. */
 void fl_worker_stop(struct fl_worker *worker);

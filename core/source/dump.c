@@ -36,14 +36,15 @@ static int prepare_gtids(struct fl_session *session, const struct fl_gtid_set *s
 }
 
 /* Keeps the position's text for messages, shortened where it is long. */
-static void name_place(struct fl_session *session, const struct fl_position *position)
+static void name_place(
+	struct fl_session *session, const struct fl_position *position, bool by_gtids)
 {
 	struct fl_buf text = { 0 };
-	if (position->gtids != NULL)
+	if (by_gtids)
 		fl_gtid_set_format(position->gtids, &text);
 	fl_buf_char(&text, '\0');
 	const char *gtids = text.failed ? "?" : text.data;
-	if (position->gtids == NULL)
+	if (!by_gtids)
 		snprintf(session->place, sizeof(session->place), "%s:%llu", position->file,
 			(unsigned long long)position->offset);
 	else
@@ -55,7 +56,9 @@ static void name_place(struct fl_session *session, const struct fl_position *pos
 int fl_session_open(struct fl_session *session, const struct fl_position *position, bool until_end,
 	struct fl_err *err)
 {
-	bool by_gtids = position->gtids != NULL;
+	/* A MySQL whose GTIDs have been turned off since can still be asked by place. */
+	bool by_gtids =
+		position->gtids != NULL && (session->server.gtids || position->file[0] == '\0');
 	if (!by_gtids && position->file[0] == '\0')
 		return fl_err_set(err, FL_EINVAL, "there is no position to start from");
 	if (!by_gtids && position->offset > UINT32_MAX)
@@ -81,7 +84,7 @@ int fl_session_open(struct fl_session *session, const struct fl_position *positi
 		.until_end = until_end,
 		.gtids = by_gtids && session->server.flavour == FL_MYSQL ? &encoded : NULL,
 	};
-	name_place(session, position);
+	name_place(session, position, by_gtids);
 	int failed = fl_backend_open(session->mysql, &request, &session->dump);
 	fl_buf_finish(&encoded);
 	if (failed != 0)

@@ -9,7 +9,8 @@ void fl_group_end(struct fl_grouper *g)
 	fl_txn_unref(g->touched);
 	g->txn = NULL;
 	g->touched = NULL;
-	g->in_group = g->standalone = g->is_xa = g->too_large = g->anonymous = false;
+	g->in_group = g->begun = g->standalone = g->is_xa = g->too_large = g->anonymous = false;
+	g->savepoints_lost = false;
 	g->parts = 0;
 	g->savepoint_count = 0;
 	g->gtid.kind = FL_GTID_NONE;
@@ -28,10 +29,26 @@ struct fl_txn *fl_group_txn(struct fl_grouper *g)
 	return g->txn;
 }
 
+static bool same(struct fl_bytes a, struct fl_bytes b)
+{
+	return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
+}
+
+/* Whether the transaction's last changes are doubts and this one is among them. */
+static bool was_just_doubted(const struct fl_txn *txn, struct fl_bytes db, struct fl_bytes table)
+{
+	for (size_t i = txn->view.change_count; i-- > 0 && txn->changes[i].op == FL_DOUBT;)
+		if (same(txn->changes[i].db, db) && same(txn->changes[i].table, table))
+			return true;
+	return false;
+}
+
 int fl_group_doubt(struct fl_grouper *g, struct fl_bytes db, struct fl_bytes table,
 	const char *reason, struct fl_err *err)
 {
 	struct fl_txn *txn = fl_group_txn(g);
+	if (txn != NULL && was_just_doubted(txn, db, table))
+		return 0;
 	struct fl_change *change = txn != NULL ? fl_txn_add(txn) : NULL;
 	if (change == NULL)
 		return fl_group_no_memory(err);
@@ -55,6 +72,9 @@ int fl_group_doubt_touched(struct fl_grouper *g, const char *reason, struct fl_e
 	struct fl_txn *sources[2] = { g->touched, g->txn };
 	g->touched = NULL;
 	g->txn = NULL;
+	/* What they would go back to is gone. */
+	g->savepoints_lost |= g->savepoint_count > 0;
+	g->savepoint_count = 0;
 	int result = 0;
 	for (size_t s = 0; s < 2 && result == 0; s++)
 		for (size_t i = 0; sources[s] != NULL && i < sources[s]->table_count && result == 0;
@@ -149,12 +169,30 @@ int fl_group_keep_within_limit(struct fl_grouper *g, struct fl_err *err)
 	return fl_group_doubt_touched(g, "an XA transaction beyond transaction_bytes", err);
 }
 
+/* The savepoint's index, or -1. */
+static int find_savepoint(const struct fl_grouper *g, struct fl_bytes name)
+{
+	for (size_t i = g->savepoint_count; i-- > 0;)
+		if (strlen(g->savepoints[i].name) == name.size &&
+			strncasecmp(g->savepoints[i].name, name.data, name.size) == 0)
+			return (int)i;
+	return -1;
+}
+
 void fl_group_savepoint(struct fl_grouper *g, struct fl_bytes name)
 {
-	/* One of the same name replaces the older one. Beyond the limit, going back to one is a
-	 * doubt. */
-	if (g->savepoint_count == FL_MOST_SAVEPOINTS || name.size >= sizeof(g->savepoints->name))
+	/* One of the same name replaces the older one. */
+	int older = find_savepoint(g, name);
+	if (older >= 0) {
+		size_t behind = g->savepoint_count - (size_t)older - 1;
+		memmove(&g->savepoints[older], &g->savepoints[older + 1],
+			behind * sizeof(*g->savepoints));
+		g->savepoint_count--;
+	}
+	if (g->savepoint_count == FL_MOST_SAVEPOINTS || name.size >= sizeof(g->savepoints->name)) {
+		g->savepoints_lost = true;
 		return;
+	}
 	struct savepoint *savepoint = &g->savepoints[g->savepoint_count++];
 	memcpy(savepoint->name, name.data, name.size);
 	savepoint->name[name.size] = '\0';
@@ -162,20 +200,69 @@ void fl_group_savepoint(struct fl_grouper *g, struct fl_bytes name)
 	savepoint->change_count = g->txn != NULL ? g->txn->view.change_count : 0;
 }
 
+void fl_group_release(struct fl_grouper *g, struct fl_bytes name)
+{
+	int index = find_savepoint(g, name);
+	if (index >= 0)
+		g->savepoint_count = (size_t)index;
+}
+
 int fl_group_rollback_to(struct fl_grouper *g, struct fl_bytes name, struct fl_err *err)
 {
-	for (size_t i = g->savepoint_count; i-- > 0;) {
-		const struct savepoint *savepoint = &g->savepoints[i];
-		if (strlen(savepoint->name) != name.size ||
-			strncasecmp(savepoint->name, name.data, name.size) != 0)
-			continue;
-		g->savepoint_count = i + 1;
-		if (savepoint->part != g->parts || g->too_large)
-			break;
-		if (g->txn != NULL)
-			g->txn->view.change_count = savepoint->change_count;
+	int index = g->savepoints_lost ? -1 : find_savepoint(g, name);
+	const struct savepoint *savepoint = index >= 0 ? &g->savepoints[index] : NULL;
+	size_t count = g->txn != NULL ? g->txn->view.change_count : 0;
+	if (savepoint == NULL || savepoint->part != g->parts || g->too_large ||
+		savepoint->change_count > count)
+		return fl_group_doubt_touched(
+			g, "rolled back to a savepoint that is no longer at hand", err);
+	g->savepoint_count = (size_t)index + 1;
+	if (g->txn != NULL)
+		g->txn->view.change_count = savepoint->change_count;
+	return 0;
+}
+
+int fl_group_tear(struct fl_grouper *g, struct fl_err *err)
+{
+	int result = 0;
+	if (g->parts > 0) {
+		g->gtid.kind = FL_GTID_NONE;
+		g->anonymous = false;
+		result = fl_group_doubt_touched(
+			g, "a transaction without an end, of which parts had been passed on", err);
+		if (result == 0)
+			result = fl_group_emit(g, true, err);
+	}
+	fl_group_end(g);
+	return result;
+}
+
+void fl_group_interrupt(struct fl_grouper *g)
+{
+	if (g->parts > 0) {
+		fl_txn_unref(g->torn);
+		g->torn = g->touched;
+		g->touched = NULL;
+		g->torn_gtid = g->gtid;
+	}
+	fl_group_end(g);
+}
+
+int fl_group_resume(struct fl_grouper *g, const struct fl_gtid *gtid, struct fl_err *err)
+{
+	if (g->torn == NULL)
+		return 0;
+	struct fl_txn *torn = g->torn;
+	g->torn = NULL;
+	char was[FL_GTID_TEXT_SIZE], is[FL_GTID_TEXT_SIZE];
+	fl_gtid_format(&g->torn_gtid, was);
+	fl_gtid_format(gtid, is);
+	/* Without GTIDs what comes first is what stands at the place where it began. */
+	if (g->torn_gtid.kind == FL_GTID_NONE || strcmp(was, is) == 0) {
+		fl_txn_unref(torn);
 		return 0;
 	}
-	return fl_group_doubt_touched(
-		g, "rolled back to a savepoint that is no longer at hand", err);
+	g->touched = torn;
+	g->parts = 1;
+	return fl_group_tear(g, err);
 }

@@ -31,6 +31,7 @@ struct fl_grouper {
 
 	/* The transaction under way. */
 	bool in_group;	 /* from its GTID or BEGIN to its end */
+	bool begun;	 /* there was a BEGIN, or what stands for it: statements don't end it */
 	bool standalone; /* one statement, without BEGIN and COMMIT */
 	bool is_xa;
 	bool too_large; /* XA: dropped for its size; its tables are in doubt */
@@ -43,6 +44,12 @@ struct fl_grouper {
 		*touched; /* its table references alone: the tables of parts that were passed on */
 	struct savepoint *savepoints;
 	size_t savepoint_count;
+	bool savepoints_lost; /* there were more than can be kept: going back to one is a doubt */
+
+	/* A transaction of which parts had been passed on when the connection was lost. It is
+	 * expected to come again; if another one comes in its place, it was never committed. */
+	struct fl_txn *torn; /* the tables it touched; or NULL */
+	struct fl_gtid torn_gtid;
 };
 
 static inline struct fl_bytes fl_bytes_of(const char *text)
@@ -72,7 +79,15 @@ int fl_group_rollback(struct fl_grouper *g, const struct fl_event *event, struct
 int fl_group_keep_within_limit(struct fl_grouper *g, struct fl_err *err);
 
 void fl_group_savepoint(struct fl_grouper *g, struct fl_bytes name);
+void fl_group_release(struct fl_grouper *g, struct fl_bytes name);
 int fl_group_rollback_to(struct fl_grouper *g, struct fl_bytes name, struct fl_err *err);
+
+/* The transaction under way will not be ended: what was passed on of it is in doubt. */
+int fl_group_tear(struct fl_grouper *g, struct fl_err *err);
+/* The connection has ended in the middle of the transaction under way, if there is one. */
+void fl_group_interrupt(struct fl_grouper *g);
+/* A transaction begins: whether it is the one that was interrupted. */
+int fl_group_resume(struct fl_grouper *g, const struct fl_gtid *gtid, struct fl_err *err);
 
 /* Forgets the transaction under way. */
 void fl_group_end(struct fl_grouper *g);

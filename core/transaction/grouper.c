@@ -27,6 +27,7 @@ void fl_grouper_destroy(struct fl_grouper *g)
 	if (g == NULL)
 		return;
 	fl_group_end(g);
+	fl_txn_unref(g->torn);
 	fl_tables_destroy(g->tables);
 	fl_prepared_destroy(g->prepared);
 	free(g->savepoints);
@@ -36,7 +37,7 @@ void fl_grouper_destroy(struct fl_grouper *g)
 void fl_grouper_restart(struct fl_grouper *g, const struct fl_position *from,
 	const struct fl_collations *collations)
 {
-	fl_group_end(g);
+	fl_group_interrupt(g);
 	fl_tables_clear(g->tables);
 	g->collations = collations;
 	g->format = (struct fl_format){ 0 };
@@ -88,6 +89,9 @@ static int on_gtid(struct fl_grouper *g, const struct fl_event *event, struct fl
 		return result;
 	if (g->in_group)
 		return fl_err_set(err, FL_ECORRUPT, "a transaction begins inside of another");
+	result = fl_group_resume(g, &gtid.gtid, err);
+	if (result != 0)
+		return result;
 	g->in_group = true;
 	g->gtid = gtid.gtid;
 	g->anonymous = gtid.gtid.kind == FL_GTID_NONE;
@@ -95,8 +99,7 @@ static int on_gtid(struct fl_grouper *g, const struct fl_event *event, struct fl
 	g->standalone = gtid.standalone;
 	g->is_xa = gtid.xa_prepared;
 	/* MariaDB's stands for the BEGIN as well. */
-	if (g->gtid.kind == FL_GTID_MARIADB && !g->standalone && fl_group_txn(g) == NULL)
-		return fl_group_no_memory(err);
+	g->begun = g->gtid.kind == FL_GTID_MARIADB && !g->standalone;
 	return 0;
 }
 
@@ -127,7 +130,9 @@ static int end_xa(struct fl_grouper *g, const struct fl_event *event, struct fl_
 		g->txn = prepared;
 	} else {
 		int result = fl_group_doubt_anywhere(g,
-			"XA COMMIT of a transaction that was prepared before fastlane was started",
+			"XA COMMIT of a transaction whose rows are not at hand: it was prepared "
+			"before "
+			"this sink's lane was opened, or is beyond transaction_bytes",
 			err);
 		if (result != 0)
 			return result;
@@ -142,24 +147,24 @@ static int on_query(struct fl_grouper *g, const struct fl_event *event, struct f
 	if (result != 0)
 		return result;
 	struct fl_statement statement = fl_statement_read(query.sql);
-	/* Servers without GTIDs have no event that begins a lone statement. */
-	bool alone = !g->in_group || g->standalone || (g->txn == NULL && g->parts == 0);
+	if (!g->in_group)
+		result = fl_group_resume(g, &g->gtid, err);
+	if (result != 0)
+		return result;
 
 	switch (statement.kind) {
 	case FL_STATEMENT_BEGIN:
-		g->in_group = true;
+		g->in_group = g->begun = true;
 		g->anonymous |= g->gtid.kind == FL_GTID_NONE;
-		if (fl_group_txn(g) == NULL)
-			return fl_group_no_memory(err);
 		return 0;
 	case FL_STATEMENT_XA_START:
-		g->in_group = g->is_xa = true;
+		g->in_group = g->begun = g->is_xa = true;
 		g->anonymous |= g->gtid.kind == FL_GTID_NONE;
-		if (fl_group_txn(g) == NULL)
-			return fl_group_no_memory(err);
 		return 0;
 	case FL_STATEMENT_XA_END:
+		return 0;
 	case FL_STATEMENT_RELEASE_SAVEPOINT:
+		fl_group_release(g, statement.name);
 		return 0;
 	case FL_STATEMENT_SAVEPOINT:
 		fl_group_savepoint(g, statement.name);
@@ -184,9 +189,11 @@ static int on_query(struct fl_grouper *g, const struct fl_event *event, struct f
 	case FL_STATEMENT_DDL:
 		result = add_statement(g, FL_DDL, &query, &statement, err);
 		fl_tables_clear(g->tables);
+		fl_tables_note_ddl(g->tables, event->timestamp);
 		break;
 	}
-	if (result != 0 || !alone)
+	/* Servers without GTIDs have no event that begins a lone statement. */
+	if (result != 0 || g->begun)
 		return result;
 	g->anonymous |= g->gtid.kind == FL_GTID_NONE;
 	return fl_group_commit(g, event, 0, err);
@@ -270,10 +277,13 @@ static int on_rows(struct fl_grouper *g, const struct fl_event *event, struct fl
 		if (!is_dummy)
 			result = fl_group_doubt_anywhere(
 				g, "rows of a table that was not mapped", err);
-	} else if (!mapped->wanted || g->too_large) {
-		if (mapped->wanted && mapped->def != NULL)
-			result = fl_group_doubt(g, mapped->def->table.db, mapped->def->table.name,
-				"an XA transaction beyond transaction_bytes", err);
+	} else if (!mapped->wanted) {
+		/* Nobody asks for it. */
+	} else if (g->too_large) {
+		result = fl_group_doubt(g,
+			mapped->def != NULL ? mapped->def->table.db : fl_bytes_of(mapped->db),
+			mapped->def != NULL ? mapped->def->table.name : fl_bytes_of(mapped->name),
+			"an XA transaction beyond transaction_bytes", err);
 	} else if (mapped->def == NULL) {
 		result = fl_group_doubt(
 			g, fl_bytes_of(mapped->db), fl_bytes_of(mapped->name), mapped->doubt, err);
@@ -302,19 +312,22 @@ static int on_rotate(struct fl_grouper *g, const struct fl_event *event, struct 
 		return result;
 	if (rotate.file.size >= sizeof(g->file))
 		return fl_err_set(err, FL_ECORRUPT, "a file name of %zu bytes", rotate.file.size);
+	/* A server that crashed leaves a transaction without an end, and writes on in the next
+	 * file. */
+	result = fl_group_tear(g, err);
 	memcpy(g->file, rotate.file.data, rotate.file.size);
 	g->file[rotate.file.size] = '\0';
 	g->offset = rotate.position;
-	/* A server that crashed leaves a transaction without an end, and writes on in the next
-	 * file. */
-	fl_group_end(g);
 	fl_tables_end_statement(g->tables);
-	return 0;
+	return result;
 }
 
 /* Passed on so that positions move even if nothing else happens. */
 static int emit_place(struct fl_grouper *g, struct fl_err *err)
 {
+	if (fl_group_txn(g) == NULL)
+		return fl_group_no_memory(err);
+	g->txn->is_place = true;
 	int result = fl_group_emit(g, true, err);
 	fl_group_end(g);
 	return result;
@@ -404,6 +417,10 @@ static int dispatch(struct fl_grouper *g, const struct fl_event *event, struct f
 	case FL_EVENT_MARIADB_GTID_LIST:
 	case FL_EVENT_MARIADB_START_ENCRYPTION:
 		return 0;
+	case FL_EVENT_INCIDENT:
+		/* Changes are lost to the log. MySQL gives it a GTID and nothing that ends it. */
+		result = on_opaque(g, event, "the source has lost changes", err);
+		return result != 0 ? result : fl_group_commit(g, event, 0, err);
 	case FL_EVENT_TRANSACTION_PAYLOAD:
 		/* It holds everything from BEGIN to the commit. */
 		result =

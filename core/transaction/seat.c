@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "transaction/seat.h"
 
-struct fl_seat *fl_seat_create(void *owner, size_t queue_bytes)
+struct fl_seat *fl_seat_create(size_t queue_bytes)
 {
 	struct fl_seat *seat = calloc(1, sizeof(*seat));
 	if (seat == NULL)
 		return NULL;
-	seat->owner = owner;
 	seat->queue = fl_queue_create(queue_bytes);
 	if (seat->queue == NULL) {
 		free(seat);
@@ -32,6 +31,9 @@ void fl_seat_unref(struct fl_seat *seat)
 {
 	if (seat == NULL || atomic_fetch_sub(&seat->references, 1) != 1)
 		return;
+	if (seat->next != NULL)
+		fl_seat_abandon(seat->next);
+	fl_seat_unref(seat->next);
 	fl_queue_destroy(seat->queue, release);
 	free(seat);
 }

@@ -20,16 +20,16 @@ enum fl_seat_end {
 };
 
 struct fl_seat {
-	void *owner; /* whose it is; for whoever made it */
 	struct fl_queue *queue;
 	atomic_int end; /* enum fl_seat_end; set before the queue is closed */
 	struct fl_err reason;
+	struct fl_seat *next; /* MOVED: where to go on; the sink takes it, and its reference */
 	atomic_uint references;
 	/* The reader's: how long it has waited for this seat lately. */
 	uint64_t waited_ns, waited_since;
 };
 
-struct fl_seat *fl_seat_create(void *owner, size_t queue_bytes);
+struct fl_seat *fl_seat_create(size_t queue_bytes);
 struct fl_seat *fl_seat_ref(struct fl_seat *seat);
 void fl_seat_unref(struct fl_seat *seat); /* takes NULL */
 

@@ -183,8 +183,9 @@ struct fl_statement fl_statement_read(struct fl_bytes sql)
 		return rollback_statement(&r);
 	if (is(verb, "SAVEPOINT"))
 		return (struct fl_statement){ FL_STATEMENT_SAVEPOINT, { 0 }, next(&r).text };
-	if (is(verb, "RELEASE"))
-		return (struct fl_statement){ .kind = FL_STATEMENT_RELEASE_SAVEPOINT };
+	if (is(verb, "RELEASE") && is(next(&r), "SAVEPOINT"))
+		return (struct fl_statement){ FL_STATEMENT_RELEASE_SAVEPOINT, { 0 },
+			next(&r).text };
 	if (is(verb, "XA"))
 		return xa_statement(&r);
 	if (is(verb, "TRUNCATE"))

@@ -13,9 +13,9 @@ enum fl_statement_kind {
 	FL_STATEMENT_BEGIN,
 	FL_STATEMENT_COMMIT,
 	FL_STATEMENT_ROLLBACK,
-	FL_STATEMENT_SAVEPOINT,	  /* `name` */
-	FL_STATEMENT_ROLLBACK_TO, /* `name` */
-	FL_STATEMENT_RELEASE_SAVEPOINT,
+	FL_STATEMENT_SAVEPOINT,		/* `name` */
+	FL_STATEMENT_ROLLBACK_TO,	/* `name` */
+	FL_STATEMENT_RELEASE_SAVEPOINT, /* `name` */
 	FL_STATEMENT_XA_START,
 	FL_STATEMENT_XA_END,
 	FL_STATEMENT_XA_COMMIT,	  /* `name`: the xid as the statement writes it, without blanks */

@@ -5,6 +5,8 @@ enum { CACHE_SIZE = 1024, MOST_MAPPED = 4096 };
 
 struct fl_tables {
 	struct fl_table_def *cache[CACHE_SIZE]; /* by table id */
+	uint32_t cached_at[CACHE_SIZE];		/* event time */
+	uint32_t ddl_time;
 	struct fl_mapped *mapped;
 	size_t count, room;
 };
@@ -28,6 +30,11 @@ void fl_tables_end_statement(struct fl_tables *tables)
 	for (size_t i = 0; i < tables->count; i++)
 		fl_table_unref(tables->mapped[i].def);
 	tables->count = 0;
+}
+
+void fl_tables_note_ddl(struct fl_tables *tables, uint32_t time)
+{
+	tables->ddl_time = time;
 }
 
 void fl_tables_clear(struct fl_tables *tables)
@@ -92,7 +99,19 @@ static struct fl_table_def *cached(
 	struct fl_table_def *def = tables->cache[id % CACHE_SIZE];
 	bool same = def != NULL && def->id == id && def->raw.size == event->body.size &&
 		    memcmp(def->raw.data, event->body.data, event->body.size) == 0;
+	/* A doubt may be over for rows of a later time. */
+	if (same && def->doubt != NULL)
+		same = tables->cached_at[id % CACHE_SIZE] == event->timestamp;
 	return same ? def : NULL;
+}
+
+/* The latest time at which the table may have been made for its rows of this time to be its own. A
+ * statement is logged with the time at which it began, so that the second may have passed when it
+ * was done. */
+static uint32_t known_since(const struct fl_tables *tables, uint32_t event_time)
+{
+	bool seen = tables->ddl_time == event_time || tables->ddl_time + 1 == event_time;
+	return seen || event_time == 0 ? event_time : event_time - 1;
 }
 
 int fl_tables_map(struct fl_tables *tables, const struct fl_event *event,
@@ -112,7 +131,7 @@ int fl_tables_map(struct fl_tables *tables, const struct fl_event *event,
 
 	struct fl_mapped *mapped = add_mapped(tables);
 	if (mapped == NULL)
-		return fl_err_set(err, FL_ENOMEM, "no memory for another table of one statement");
+		return fl_err_set(err, FL_ECORRUPT, "more tables than a statement can have");
 	mapped->id = id;
 	mapped->doubt[0] = '\0';
 	mapped->def = cached(tables, id, event);
@@ -139,7 +158,7 @@ int fl_tables_map(struct fl_tables *tables, const struct fl_event *event,
 	}
 	def->wanted = true;
 	if (!def->complete)
-		result = complete(ctx, def, event->timestamp, &reason);
+		result = complete(ctx, def, known_since(tables, event->timestamp), &reason);
 	if (result == FL_ELOST || result == FL_ENOMEM || result == FL_ESTOPPED) {
 		fl_table_unref(def);
 		tables->count--;
@@ -151,6 +170,7 @@ int fl_tables_map(struct fl_tables *tables, const struct fl_event *event,
 	struct fl_table_def **slot = &tables->cache[id % CACHE_SIZE];
 	fl_table_unref(*slot);
 	*slot = fl_table_ref(def);
+	tables->cached_at[id % CACHE_SIZE] = event->timestamp;
 	mapped->def = def;
 	return 0;
 }

@@ -15,6 +15,7 @@ struct fl_txn {
 	struct fl_transaction view; /* what sinks see */
 	struct fl_gtid gtid;
 	bool anonymous; /* a transaction proper, but without a GTID */
+	bool is_place;	/* no transaction: the place in the binlog has moved, that is all */
 	bool in_doubt;	/* some change is FL_DOUBT */
 	size_t bytes;	/* memory it stands for, once it is emitted */
 

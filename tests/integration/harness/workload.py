@@ -59,12 +59,16 @@ class Session(threading.Thread):
     def run(self):
         try:
             self.connect()
+            victim = False
             while self.committed + self.rolled_back < self.count:
                 try:
+                    if victim:
+                        self.cursor.execute("ROLLBACK")
+                    victim = False
                     self.transaction()
                 except (pymysql.OperationalError, pymysql.InterfaceError) as error:
                     if error.args[0] in ROLLED_BACK:
-                        self.cursor.execute("ROLLBACK")
+                        victim = True
                     elif self.survive and (error.args[0] in GONE or error.args[0] == 0):
                         self.connect()
                     else:

@@ -96,6 +96,8 @@ static void on_signal(uv_signal_t *handle, int number)
 		_exit(128 + number);
 	}
 	fl_info(NULL, "stopping");
+	if (d->until_current && d->exit_code == FL_EXIT_OK)
+		d->exit_code = FL_EXIT_EARLY;
 	stop(d);
 }
 

@@ -15,6 +15,7 @@ enum {
 	FL_EXIT_CONFIG = 2,
 	FL_EXIT_SOURCE = 3, /* the source can't be replicated from as it is */
 	FL_EXIT_SINK = 4,   /* a sink has halted */
+	FL_EXIT_EARLY = 5,  /* --until-current was stopped before all was applied */
 };
 
 /* Runs until it is stopped by a signal, or, with `until_current`, until all sinks have what the

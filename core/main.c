@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <fcntl.h>
 #include <getopt.h>
 #include <locale.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "daemon.h"
@@ -21,7 +23,8 @@ static const char usage[] =
 	"\n"
 	"Ends with 0 when all is well, 1 for wrong arguments or a system that lacks something,\n"
 	"2 for a wrong configuration, 3 for a source that can't be replicated from as it is,\n"
-	"4 if a sink has halted. SIGTERM and SIGINT end it in order, a second one at once.\n";
+	"4 if a sink has halted, 5 if --until-current was stopped too early. SIGTERM and SIGINT "
+	"end it in order, a second one at once.\n";
 
 static void report(void *ctx, bool fatal, const char *line)
 {
@@ -90,6 +93,16 @@ static int run(const char *path, bool check, bool until_current)
 	return code;
 }
 
+/* What is opened later must not take the place of a standard stream that the caller has closed.
+ * Standard output is then one that can't be written to: its sink says so. */
+static void fill_standard_streams(void)
+{
+	for (int fd = 0; fd <= 2; fd++)
+		if (fcntl(fd, F_GETFD) == -1 &&
+			open("/dev/null", fd == 2 ? O_WRONLY : O_RDONLY) != fd)
+			_exit(FL_EXIT_USAGE);
+}
+
 int main(int argc, char **argv)
 {
 	enum { CHECK = 256, UNTIL_CURRENT, LIST_PLUGINS, PLUGIN_HELP, VERSION, HELP };
@@ -106,6 +119,7 @@ int main(int argc, char **argv)
 	const char *path = NULL;
 	bool check = false, until_current = false;
 	/* Only the characters' classes and messages follow the user's locale; numbers never do. */
+	fill_standard_streams();
 	setlocale(LC_CTYPE, "");
 	for (int option; (option = getopt_long(argc, argv, "c:", options, NULL)) != -1;) {
 		switch (option) {

@@ -225,6 +225,32 @@ int fl_rotate_decode(const struct fl_event *event, struct fl_rotate *ret, struct
  *             n  database, and a NUL
  *             n  statement
  */
+/*
+ * Status variables: a code of one byte, then a value whose size the code tells. Servers write them
+ * in the order of the codes below, so that what comes behind the character sets need not be known.
+ *
+ *   0 flags (4)   1 sql_mode (8)   2, 6 catalog (1 size, n, and for 2 a NUL)   3 auto_increment (4)
+ *   4 collations: client (2), connection (2), server (2)
+ */
+static uint16_t client_collation(struct fl_bytes status)
+{
+	struct fl_cursor c = fl_cursor(status.data, status.size);
+	while (fl_cursor_left(&c) > 0 && !c.failed) {
+		uint8_t code = fl_take_u8(&c);
+		if (code == 4)
+			return fl_take_u16(&c);
+		if (code == 0 || code == 3)
+			fl_take(&c, 4);
+		else if (code == 1)
+			fl_take(&c, 8);
+		else if (code == 2 || code == 6)
+			fl_take(&c, (size_t)fl_take_u8(&c) + (code == 2));
+		else
+			break;
+	}
+	return 0;
+}
+
 int fl_query_decode(const struct fl_event *event, const struct fl_format *format,
 	struct fl_query *ret, struct fl_err *err)
 {
@@ -238,7 +264,7 @@ int fl_query_decode(const struct fl_event *event, const struct fl_format *format
 	uint8_t post_header = format->post_header[FL_EVENT_QUERY];
 	if (post_header > POST_HEADER)
 		fl_take(&c, post_header - POST_HEADER);
-	fl_take(&c, status_size);
+	query.client_collation = client_collation(fl_take_bytes(&c, status_size));
 	query.db = fl_take_bytes(&c, db_size);
 	uint8_t end_of_db = fl_take_u8(&c);
 	query.sql = fl_take_bytes(&c, fl_cursor_left(&c));

@@ -106,7 +106,9 @@ int fl_rotate_decode(const struct fl_event *event, struct fl_rotate *ret, struct
 struct fl_query {
 	uint32_t thread_id;
 	uint16_t error_code;
-	struct fl_bytes db; /* the session's default database */
+	uint16_t
+		client_collation; /* of `sql`: its character set; 0 where the event does not tell */
+	struct fl_bytes db;	  /* the session's default database */
 	struct fl_bytes sql;
 };
 int fl_query_decode(const struct fl_event *event, const struct fl_format *format,

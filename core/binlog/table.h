@@ -22,6 +22,10 @@ enum fl_charset {
 	FL_CHARSET_OTHER,  /* known by name, but not decoded yet */
 };
 
+/* Appends text as UTF-8. 0, or FL_E... with nothing appended: not decoded, or not valid in its
+ * charset. */
+int fl_charset_text(enum fl_charset charset, struct fl_bytes text, struct fl_buf *out);
+
 /* The server's collations: collation id -> character set. Filled by the source at connect time,
  * then read-only. */
 struct fl_collations {

@@ -103,7 +103,6 @@ char *fl_base64_write(const uint8_t *at, size_t size, char *to);
 /* Text in one of the character sets that are decoded: as the inside of a JSON string, or as it is.
  * 0, FL_ENOMEM, FL_ECORRUPT where it is not valid in the character set. */
 int fl_charset_json(enum fl_charset charset, struct fl_bytes text, struct fl_buf *out);
-int fl_charset_text(enum fl_charset charset, struct fl_bytes text, struct fl_buf *out);
 bool fl_utf8_is_valid(struct fl_bytes text);
 /* fl_charset_json of a short text, in plain memory: NULL where it is not valid. */
 enum { FL_TEXT_SHORT = 4096, FL_TEXT_WORST = 6 };

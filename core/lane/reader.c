@@ -227,6 +227,9 @@ static enum next on_event(struct fl_lane *lane, const uint8_t *data, size_t size
 		break;
 	case FL_ESTOPPED:
 		return END;
+	case FL_GROUPER_AGAIN:
+		fl_info(NULL, "a transaction beyond transaction_bytes is read again, in parts");
+		return CONNECT_AGAIN;
 	case FL_ECORRUPT:
 		return on_bad_event(lane, &err);
 	default:

@@ -35,6 +35,34 @@ static int prepare_gtids(struct fl_session *session, const struct fl_gtid_set *s
 	return result;
 }
 
+/* MySQL sends what we lack and never asks about what it lacks itself: after it lost its last
+ * transactions, or if it is another server, the cache holds changes that the source does not know.
+ * MariaDB checks this. */
+static int check_executed(
+	struct fl_session *session, const struct fl_gtid_set *set, struct fl_err *err)
+{
+	if (session->server.flavour == FL_MARIADB || fl_gtid_set_is_empty(set))
+		return 0;
+	struct fl_buf text = { 0 };
+	struct fl_gtid_set *executed = NULL;
+	int result = fl_session_value(session, "SELECT @@global.gtid_executed", &text, err);
+	if (result > 0)
+		result = text.size > 1
+				 ? fl_gtid_set_parse((struct fl_bytes){ text.data, text.size - 1 },
+					   &executed, err)
+				 : 0;
+	if (result == 0 && (executed == NULL || !fl_gtid_set_covers(executed, set)))
+		result = fl_err_set(err, FL_EFATAL,
+			"the source does not have all of the transactions that were applied: it "
+			"has lost its "
+			"last ones, or is another server. Empty the cache, remove the stored "
+			"position and "
+			"start over");
+	fl_gtid_set_destroy(executed);
+	fl_buf_finish(&text);
+	return result;
+}
+
 /* Keeps the position's text for messages, shortened where it is long. */
 static void name_place(
 	struct fl_session *session, const struct fl_position *position, bool by_gtids)
@@ -70,7 +98,10 @@ int fl_session_open(struct fl_session *session, const struct fl_position *positi
 
 	struct fl_buf encoded = { 0 };
 	if (by_gtids) {
-		int result = prepare_gtids(session, position->gtids, &encoded, err);
+		int result = check_executed(session, position->gtids, err);
+		if (result != 0)
+			return result;
+		result = prepare_gtids(session, position->gtids, &encoded, err);
 		if (result != 0) {
 			fl_buf_finish(&encoded);
 			return result;

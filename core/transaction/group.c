@@ -10,7 +10,7 @@ void fl_group_end(struct fl_grouper *g)
 	g->txn = NULL;
 	g->touched = NULL;
 	g->in_group = g->begun = g->standalone = g->is_xa = g->too_large = g->anonymous = false;
-	g->savepoints_lost = false;
+	g->savepoints_lost = g->scanning = g->dirty = g->vouched = false;
 	g->parts = 0;
 	g->savepoint_count = 0;
 	g->gtid.kind = FL_GTID_NONE;
@@ -134,6 +134,19 @@ int fl_group_emit(struct fl_grouper *g, bool last, struct fl_err *err)
 int fl_group_commit(
 	struct fl_grouper *g, const struct fl_event *event, uint64_t xid, struct fl_err *err)
 {
+	if (g->scanning && !g->dirty) {
+		g->has_vouched_for = true;
+		g->vouched_for = g->gtid;
+		fl_group_end(g);
+		return FL_GROUPER_AGAIN;
+	}
+	if (g->scanning) {
+		int result = fl_group_doubt_touched(g,
+			"a transaction beyond transaction_bytes that was rolled back in part", err);
+		if (result != 0)
+			return result;
+	}
+	g->has_vouched_for = false;
 	if (g->commit_us == 0)
 		g->commit_us = (int64_t)event->timestamp * 1000000;
 	if (xid != 0) {
@@ -155,16 +168,45 @@ int fl_group_rollback(struct fl_grouper *g, const struct fl_event *event, struct
 	} else {
 		fl_txn_unref(g->txn);
 		g->txn = NULL;
+		g->scanning = false;
 	}
 	return result != 0 ? result : fl_group_commit(g, event, 0, err);
+}
+
+/* Keeps the tables and the doubts alone. */
+static int start_scanning(struct fl_grouper *g, struct fl_err *err)
+{
+	struct fl_txn *txn = g->txn;
+	g->txn = NULL;
+	g->scanning = true;
+	g->savepoint_count = 0;
+	if (g->touched == NULL)
+		g->touched = fl_txn_create();
+	int result = g->touched != NULL ? 0 : fl_group_no_memory(err);
+	for (size_t i = 0; i < txn->table_count && result == 0; i++)
+		if (fl_txn_hold(g->touched, txn->tables[i]) != 0)
+			result = fl_group_no_memory(err);
+	for (size_t i = 0; i < txn->view.change_count && result == 0; i++) {
+		const struct fl_change *change = &txn->changes[i];
+		if (change->op == FL_DOUBT)
+			result = fl_group_doubt(
+				g, change->db, change->table, "a large transaction", err);
+		else if (change->op > FL_DELETE)
+			result =
+				fl_group_doubt_anywhere(g, "a statement inside a transaction", err);
+	}
+	fl_txn_unref(txn);
+	return result;
 }
 
 int fl_group_keep_within_limit(struct fl_grouper *g, struct fl_err *err)
 {
 	if (g->txn == NULL || g->txn->arena.reserved <= g->limit)
 		return 0;
-	if (!g->is_xa)
+	if (g->vouched)
 		return fl_group_emit(g, false, err);
+	if (!g->is_xa)
+		return start_scanning(g, err);
 	g->too_large = true;
 	return fl_group_doubt_touched(g, "an XA transaction beyond transaction_bytes", err);
 }
@@ -181,6 +223,8 @@ static int find_savepoint(const struct fl_grouper *g, struct fl_bytes name)
 
 void fl_group_savepoint(struct fl_grouper *g, struct fl_bytes name)
 {
+	if (g->scanning)
+		return;
 	/* One of the same name replaces the older one. */
 	int older = find_savepoint(g, name);
 	if (older >= 0) {
@@ -209,6 +253,10 @@ void fl_group_release(struct fl_grouper *g, struct fl_bytes name)
 
 int fl_group_rollback_to(struct fl_grouper *g, struct fl_bytes name, struct fl_err *err)
 {
+	if (g->scanning) {
+		g->dirty = true;
+		return 0;
+	}
 	int index = g->savepoints_lost ? -1 : find_savepoint(g, name);
 	const struct savepoint *savepoint = index >= 0 ? &g->savepoints[index] : NULL;
 	size_t count = g->txn != NULL ? g->txn->view.change_count : 0;
@@ -248,21 +296,27 @@ void fl_group_interrupt(struct fl_grouper *g)
 	fl_group_end(g);
 }
 
-int fl_group_resume(struct fl_grouper *g, const struct fl_gtid *gtid, struct fl_err *err)
+static bool is_same(const struct fl_gtid *a, const struct fl_gtid *b)
 {
-	if (g->torn == NULL)
-		return 0;
-	struct fl_txn *torn = g->torn;
-	g->torn = NULL;
-	char was[FL_GTID_TEXT_SIZE], is[FL_GTID_TEXT_SIZE];
-	fl_gtid_format(&g->torn_gtid, was);
-	fl_gtid_format(gtid, is);
+	char as[FL_GTID_TEXT_SIZE], bs[FL_GTID_TEXT_SIZE];
+	fl_gtid_format(a, as);
+	fl_gtid_format(b, bs);
+	return strcmp(as, bs) == 0;
+}
+
+int fl_group_begin(struct fl_grouper *g, const struct fl_gtid *gtid, struct fl_err *err)
+{
 	/* Without GTIDs what comes first is what stands at the place where it began. */
-	if (g->torn_gtid.kind == FL_GTID_NONE || strcmp(was, is) == 0) {
-		fl_txn_unref(torn);
-		return 0;
+	int result = 0;
+	if (g->torn != NULL && !is_same(&g->torn_gtid, gtid)) {
+		g->touched = g->torn;
+		g->torn = NULL;
+		g->parts = 1;
+		result = fl_group_tear(g, err);
 	}
-	g->touched = torn;
-	g->parts = 1;
-	return fl_group_tear(g, err);
+	fl_txn_unref(g->torn);
+	g->torn = NULL;
+	g->vouched = g->has_vouched_for && is_same(&g->vouched_for, gtid);
+	g->has_vouched_for = g->vouched;
+	return result;
 }

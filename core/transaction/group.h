@@ -35,6 +35,10 @@ struct fl_grouper {
 	bool standalone; /* one statement, without BEGIN and COMMIT */
 	bool is_xa;
 	bool too_large; /* XA: dropped for its size; its tables are in doubt */
+	bool scanning;	/* beyond the limit: changes are dropped, its tables and its end are looked
+			   for */
+	bool dirty;	/* scanning: parts of it are rolled back */
+	bool vouched;	/* it was scanned and is committed: it may be passed on in parts */
 	unsigned parts; /* passed on so far */
 	struct fl_gtid gtid;
 	bool anonymous;
@@ -50,6 +54,10 @@ struct fl_grouper {
 	 * expected to come again; if another one comes in its place, it was never committed. */
 	struct fl_txn *torn; /* the tables it touched; or NULL */
 	struct fl_gtid torn_gtid;
+
+	/* A transaction that was scanned and is to be read again. */
+	bool has_vouched_for;
+	struct fl_gtid vouched_for;
 };
 
 static inline struct fl_bytes fl_bytes_of(const char *text)
@@ -75,7 +83,7 @@ int fl_group_commit(
 	struct fl_grouper *g, const struct fl_event *event, uint64_t xid, struct fl_err *err);
 /* What the transaction did is undone; its GTID still counts. */
 int fl_group_rollback(struct fl_grouper *g, const struct fl_event *event, struct fl_err *err);
-/* Passes a part on if there is too much. */
+/* If there is too much: scans, or passes a part on. */
 int fl_group_keep_within_limit(struct fl_grouper *g, struct fl_err *err);
 
 void fl_group_savepoint(struct fl_grouper *g, struct fl_bytes name);
@@ -86,8 +94,8 @@ int fl_group_rollback_to(struct fl_grouper *g, struct fl_bytes name, struct fl_e
 int fl_group_tear(struct fl_grouper *g, struct fl_err *err);
 /* The connection has ended in the middle of the transaction under way, if there is one. */
 void fl_group_interrupt(struct fl_grouper *g);
-/* A transaction begins: whether it is the one that was interrupted. */
-int fl_group_resume(struct fl_grouper *g, const struct fl_gtid *gtid, struct fl_err *err);
+/* A transaction begins: perhaps the one that was interrupted, or that is read again. */
+int fl_group_begin(struct fl_grouper *g, const struct fl_gtid *gtid, struct fl_err *err);
 
 /* Forgets the transaction under way. */
 void fl_group_end(struct fl_grouper *g);

@@ -89,7 +89,7 @@ static int on_gtid(struct fl_grouper *g, const struct fl_event *event, struct fl
 		return result;
 	if (g->in_group)
 		return fl_err_set(err, FL_ECORRUPT, "a transaction begins inside of another");
-	result = fl_group_resume(g, &gtid.gtid, err);
+	result = fl_group_begin(g, &gtid.gtid, err);
 	if (result != 0)
 		return result;
 	g->in_group = true;
@@ -117,6 +117,42 @@ static int add_statement(struct fl_grouper *g, enum fl_op op, const struct fl_qu
 	if (change->db.data == NULL || change->table.data == NULL || change->sql.data == NULL)
 		return fl_group_no_memory(err);
 	return 0;
+}
+
+/* DDL and TRUNCATE. A statement stands in the log in its client's character set; the names in it
+ * matter. */
+static int add_ddl(struct fl_grouper *g, const struct fl_query *query,
+	const struct fl_statement *statement, struct fl_err *err)
+{
+	enum fl_op op = statement->kind == FL_STATEMENT_TRUNCATE ? FL_TRUNCATE : FL_DDL;
+	if (g->scanning)
+		return fl_group_doubt_anywhere(g, "a statement inside a transaction", err);
+	bool is_ascii = true;
+	for (size_t i = 0; i < query->sql.size && is_ascii; i++)
+		is_ascii = (unsigned char)query->sql.data[i] < 0x80;
+	unsigned id = query->client_collation;
+	const struct fl_collation *collation = g->collations != NULL && id < g->collations->count
+						       ? &g->collations->by_id[id]
+						       : NULL;
+	enum fl_charset charset = collation != NULL ? collation->charset : FL_CHARSET_UNKNOWN;
+	if (is_ascii)
+		return add_statement(g, op, query, statement, err);
+	struct fl_buf text = { 0 };
+	int result;
+	if ((charset == FL_CHARSET_UTF8 || charset == FL_CHARSET_LATIN1) &&
+		fl_charset_text(charset, query->sql, &text) == 0) {
+		struct fl_query converted = *query;
+		converted.sql = (struct fl_bytes){ text.data, text.size };
+		struct fl_statement again = fl_statement_read(converted.sql);
+		result = add_statement(g, op, &converted, &again, err);
+	} else {
+		char reason[128];
+		snprintf(reason, sizeof(reason), "a statement in the character set %s",
+			collation != NULL ? collation->name : "that is not known");
+		result = fl_group_doubt_anywhere(g, reason, err);
+	}
+	fl_buf_finish(&text);
+	return result;
 }
 
 static int end_xa(struct fl_grouper *g, const struct fl_event *event, struct fl_bytes xid,
@@ -148,7 +184,7 @@ static int on_query(struct fl_grouper *g, const struct fl_event *event, struct f
 		return result;
 	struct fl_statement statement = fl_statement_read(query.sql);
 	if (!g->in_group)
-		result = fl_group_resume(g, &g->gtid, err);
+		result = fl_group_begin(g, &g->gtid, err);
 	if (result != 0)
 		return result;
 
@@ -180,14 +216,14 @@ static int on_query(struct fl_grouper *g, const struct fl_event *event, struct f
 		return end_xa(
 			g, event, statement.name, statement.kind == FL_STATEMENT_XA_COMMIT, err);
 	case FL_STATEMENT_TRUNCATE:
-		result = add_statement(g, FL_TRUNCATE, &query, &statement, err);
+		result = add_ddl(g, &query, &statement, err);
 		break;
 	case FL_STATEMENT_DML:
 		result = fl_group_doubt_anywhere(
 			g, "a statement in place of rows: SET GLOBAL binlog_format = ROW", err);
 		break;
 	case FL_STATEMENT_DDL:
-		result = add_statement(g, FL_DDL, &query, &statement, err);
+		result = add_ddl(g, &query, &statement, err);
 		fl_tables_clear(g->tables);
 		fl_tables_note_ddl(g->tables, event->timestamp);
 		break;
@@ -296,6 +332,9 @@ static int on_rows(struct fl_grouper *g, const struct fl_event *event, struct fl
 			fl_event_name(event->type));
 		result = fl_group_doubt(
 			g, mapped->def->table.db, mapped->def->table.name, reason, err);
+	} else if (g->scanning) {
+		if (fl_txn_hold(g->touched, mapped->def) != 0)
+			result = fl_group_no_memory(err);
 	} else {
 		result = add_rows(g, event, mapped, err);
 	}

@@ -34,8 +34,14 @@ void fl_grouper_destroy(struct fl_grouper *grouper);
 void fl_grouper_restart(struct fl_grouper *grouper, const struct fl_position *from,
 	const struct fl_collations *collations);
 
-/* Takes one event as the server sent it. 0; FL_ESTOPPED or FL_ELOST from a hook; FL_ECORRUPT: the
- * stream can't be read on from here (the text names the event and its place); FL_ENOMEM. */
+/* A transaction beyond the limit is only passed on in parts once its end is known: lest what is
+ * then rolled back is seen by anybody, it is read twice. This is how fl_grouper_feed() asks for it:
+ * restart, and read again from behind the last transaction that was emitted. */
+enum { FL_GROUPER_AGAIN = 1 };
+
+/* Takes one event as the server sent it. 0; FL_GROUPER_AGAIN; FL_ESTOPPED or FL_ELOST from a hook;
+ * FL_ECORRUPT: the stream can't be read on from here (the text names the event and its place);
+ * FL_ENOMEM. */
 int fl_grouper_feed(
 	struct fl_grouper *grouper, const uint8_t *data, size_t size, struct fl_err *err);
 

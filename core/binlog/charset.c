@@ -23,7 +23,7 @@ enum fl_charset fl_charset_from_name(struct fl_bytes name)
 	};
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
 		if (strlen(known[i].name) == name.size &&
-			strncasecmp(known[i].name, name.data, name.size) == 0)
+			(name.size == 0 || strncasecmp(known[i].name, name.data, name.size) == 0))
 			return known[i].charset;
 	}
 	return FL_CHARSET_OTHER;

@@ -321,6 +321,11 @@ static enum fl_outcome open_output(struct stdout_sink *self, struct fl_err *err)
 	if (S_ISREG(file.st_mode) && file.st_size > 0 && ends_within_line(&file))
 		torn = true;
 	self->is_socket = S_ISSOCK(file.st_mode);
+	/* One that the caller has closed is there, but can't be written to. */
+	if ((fcntl(STDOUT_FILENO, F_GETFL) & O_ACCMODE) == O_RDONLY) {
+		fl_err_set(err, FL_EFATAL, "stdout is closed, or was not opened for writing");
+		return FL_FAILED;
+	}
 	if (S_ISFIFO(file.st_mode) || S_ISCHR(file.st_mode)) {
 		/* O_NONBLOCK belongs to the open file, which a shell and other processes may
 		 * share: have one of our own. */

@@ -110,6 +110,12 @@ int fl_group_emit(struct fl_grouper *g, bool last, struct fl_err *err)
 	txn->view.file = fl_txn_copy(txn, fl_bytes_of(g->file));
 	txn->view.position = g->offset;
 	txn->view.commit_us = g->commit_us;
+	if (!last) {
+		/* The same on all parts: it has been seen what the last one will have. */
+		txn->view.position = g->vouched_for.end;
+		txn->view.commit_us = g->vouched_for.commit_us;
+		txn->view.xid = g->vouched_for.xid;
+	}
 	txn->view.first = g->parts == 0;
 	txn->view.last = last;
 	txn->bytes = sizeof(*txn) + txn->arena.reserved;
@@ -136,7 +142,13 @@ int fl_group_commit(
 {
 	if (g->scanning && !g->dirty) {
 		g->has_vouched_for = true;
-		g->vouched_for = g->gtid;
+		g->vouched_for = (struct fl_vouched){
+			.gtid = g->gtid,
+			.commit_us = g->commit_us != 0 ? g->commit_us
+						       : (int64_t)event->timestamp * 1000000,
+			.xid = xid,
+			.end = g->offset,
+		};
 		fl_group_end(g);
 		return FL_GROUPER_AGAIN;
 	}
@@ -316,7 +328,7 @@ int fl_group_begin(struct fl_grouper *g, const struct fl_gtid *gtid, struct fl_e
 	}
 	fl_txn_unref(g->torn);
 	g->torn = NULL;
-	g->vouched = g->has_vouched_for && is_same(&g->vouched_for, gtid);
+	g->vouched = g->has_vouched_for && is_same(&g->vouched_for.gtid, gtid);
 	g->has_vouched_for = g->vouched;
 	return result;
 }

@@ -57,7 +57,12 @@ struct fl_grouper {
 
 	/* A transaction that was scanned and is to be read again. */
 	bool has_vouched_for;
-	struct fl_gtid vouched_for;
+	struct fl_vouched {
+		struct fl_gtid gtid;
+		int64_t commit_us;
+		uint64_t xid;
+		uint64_t end; /* offset behind it */
+	} vouched_for;
 };
 
 static inline struct fl_bytes fl_bytes_of(const char *text)

@@ -217,7 +217,10 @@ enum fl_end fl_worker_find_position(struct fl_worker *w)
 				       : fl_position_copy(w->config->start, &w->position);
 	}
 	if (result != 0) {
-		fl_error(w->config->name, "halted: its position can't be read: %s", err.text);
+		fl_error(w->config->name, "halted: its position can't be read: %s%s", err.text,
+			result == FL_EINVAL
+				? ": remove it, and empty the cache, to begin at `start`"
+				: "");
 		end = END_HALTED;
 	}
 	/* A position of its own from the first moment on, lest a restart begin somewhere else. */

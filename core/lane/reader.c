@@ -286,6 +286,15 @@ static enum next run_session(struct fl_lane *lane)
 		return CONNECT_AGAIN;
 	}
 	const struct fl_server *server = fl_session_server(session);
+	/* Places on another server are not comparable with what the sinks have: each goes on by its
+	 * own position in a lane of its own. */
+	if (lane->state.identity[0] != '\0' &&
+		strcmp(lane->state.identity, server->identity) != 0) {
+		fl_warn(NULL, "lane %u finds another server at the source's address", lane->number);
+		fl_session_close(session);
+		end_seats(lane, FL_SEAT_LEFT, NULL);
+		return END;
+	}
 	uv_mutex_lock(&lane->mutex);
 	lane->session = session;
 	memcpy(lane->state.identity, server->identity, sizeof(lane->state.identity));

@@ -35,30 +35,50 @@ static int prepare_gtids(struct fl_session *session, const struct fl_gtid_set *s
 	return result;
 }
 
+/* Appends what the server says of a set, less the "#thread" behind numbers that a thread owns. */
+static int append_set(
+	struct fl_session *session, const char *sql, struct fl_buf *out, struct fl_err *err)
+{
+	struct fl_buf text = { 0 };
+	int result = fl_session_value(session, sql, &text, err);
+	if (result > 0 && text.size > 1 && out->size > 0)
+		fl_buf_char(out, ',');
+	for (size_t i = 0; result > 0 && i + 1 < text.size; i++) {
+		if (text.data[i] == '#')
+			while (i + 2 < text.size && text.data[i + 1] >= '0' &&
+				text.data[i + 1] <= '9')
+				i++;
+		else
+			fl_buf_char(out, text.data[i]);
+	}
+	fl_buf_finish(&text);
+	return result < 0 ? result : 0;
+}
+
 /* MySQL sends what we lack and never asks about what it lacks itself: after it lost its last
  * transactions, or if it is another server, the cache holds changes that the source does not know.
- * MariaDB checks this. */
+ * MariaDB checks this. What is logged but not yet committed has been sent to us too: it is owned,
+ * and has to be asked for first, lest it be committed between the two questions. */
 static int check_executed(
 	struct fl_session *session, const struct fl_gtid_set *set, struct fl_err *err)
 {
 	if (session->server.flavour == FL_MARIADB || fl_gtid_set_is_empty(set))
 		return 0;
 	struct fl_buf text = { 0 };
-	struct fl_gtid_set *executed = NULL;
-	int result = fl_session_value(session, "SELECT @@global.gtid_executed", &text, err);
-	if (result > 0)
-		result = text.size > 1
-				 ? fl_gtid_set_parse((struct fl_bytes){ text.data, text.size - 1 },
-					   &executed, err)
-				 : 0;
-	if (result == 0 && (executed == NULL || !fl_gtid_set_covers(executed, set)))
+	struct fl_gtid_set *known = NULL;
+	int result = append_set(session, "SELECT @@global.gtid_owned", &text, err);
+	if (result == 0)
+		result = append_set(session, "SELECT @@global.gtid_executed", &text, err);
+	if (result == 0 && text.failed)
+		result = fl_err_set(err, FL_ENOMEM, "out of memory");
+	if (result == 0 && text.size > 0)
+		result = fl_gtid_set_parse((struct fl_bytes){ text.data, text.size }, &known, err);
+	if (result == 0 && (known == NULL || !fl_gtid_set_covers(known, set)))
 		result = fl_err_set(err, FL_EFATAL,
 			"the source does not have all of the transactions that were applied: it "
-			"has lost its "
-			"last ones, or is another server. Empty the cache, remove the stored "
-			"position and "
-			"start over");
-	fl_gtid_set_destroy(executed);
+			"has lost its last ones, or is another server. Empty the cache, remove "
+			"the stored position and start over");
+	fl_gtid_set_destroy(known);
 	fl_buf_finish(&text);
 	return result;
 }

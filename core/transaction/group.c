@@ -10,7 +10,7 @@ void fl_group_end(struct fl_grouper *g)
 	g->txn = NULL;
 	g->touched = NULL;
 	g->in_group = g->begun = g->standalone = g->is_xa = g->too_large = g->anonymous = false;
-	g->savepoints_lost = g->scanning = g->dirty = g->vouched = false;
+	g->savepoints_lost = g->scanning = g->dirty = g->has_ddl = g->vouched = false;
 	g->parts = 0;
 	g->savepoint_count = 0;
 	g->gtid.kind = FL_GTID_NONE;
@@ -95,6 +95,20 @@ int fl_group_doubt_touched(struct fl_grouper *g, const char *reason, struct fl_e
 	return result;
 }
 
+int fl_group_touch(struct fl_grouper *g, struct fl_table_def *def)
+{
+	if (g->touched == NULL)
+		g->touched = fl_txn_create();
+	if (g->touched == NULL)
+		return FL_ENOMEM;
+	for (size_t i = g->touched->table_count; i-- > 0;) {
+		const struct fl_table *table = &g->touched->tables[i]->table;
+		if (same(table->db, def->table.db) && same(table->name, def->table.name))
+			return 0;
+	}
+	return fl_txn_hold(g->touched, def);
+}
+
 int fl_group_emit(struct fl_grouper *g, bool last, struct fl_err *err)
 {
 	struct fl_txn *txn = fl_group_txn(g);
@@ -125,10 +139,8 @@ int fl_group_emit(struct fl_grouper *g, bool last, struct fl_err *err)
 	}
 	if (!last) {
 		g->parts++;
-		if (g->touched == NULL)
-			g->touched = fl_txn_create();
 		for (size_t i = 0; i < txn->table_count; i++)
-			if (g->touched == NULL || fl_txn_hold(g->touched, txn->tables[i]) != 0) {
+			if (fl_group_touch(g, txn->tables[i]) != 0) {
 				fl_txn_unref(txn);
 				return fl_group_no_memory(err);
 			}
@@ -149,12 +161,21 @@ int fl_group_commit(
 			.xid = xid,
 			.end = g->offset,
 		};
+		/* Whoever halts at a doubt is to halt before the transaction, not inside of it. */
+		if (g->txn != NULL && g->txn->in_doubt) {
+			fl_txn_unref(g->doubts);
+			g->doubts = g->txn;
+			g->txn = NULL;
+		}
 		fl_group_end(g);
 		return FL_GROUPER_AGAIN;
 	}
 	if (g->scanning) {
 		int result = fl_group_doubt_touched(g,
 			"a transaction beyond transaction_bytes that was rolled back in part", err);
+		if (result == 0 && g->has_ddl)
+			result = fl_group_doubt_anywhere(g,
+				"a statement in a transaction that was rolled back in part", err);
 		if (result != 0)
 			return result;
 	}
@@ -192,11 +213,9 @@ static int start_scanning(struct fl_grouper *g, struct fl_err *err)
 	g->txn = NULL;
 	g->scanning = true;
 	g->savepoint_count = 0;
-	if (g->touched == NULL)
-		g->touched = fl_txn_create();
-	int result = g->touched != NULL ? 0 : fl_group_no_memory(err);
+	int result = 0;
 	for (size_t i = 0; i < txn->table_count && result == 0; i++)
-		if (fl_txn_hold(g->touched, txn->tables[i]) != 0)
+		if (fl_group_touch(g, txn->tables[i]) != 0)
 			result = fl_group_no_memory(err);
 	for (size_t i = 0; i < txn->view.change_count && result == 0; i++) {
 		const struct fl_change *change = &txn->changes[i];
@@ -204,8 +223,7 @@ static int start_scanning(struct fl_grouper *g, struct fl_err *err)
 			result = fl_group_doubt(
 				g, change->db, change->table, "a large transaction", err);
 		else if (change->op > FL_DELETE)
-			result =
-				fl_group_doubt_anywhere(g, "a statement inside a transaction", err);
+			g->has_ddl = true;
 	}
 	fl_txn_unref(txn);
 	return result;
@@ -330,5 +348,10 @@ int fl_group_begin(struct fl_grouper *g, const struct fl_gtid *gtid, struct fl_e
 	g->torn = NULL;
 	g->vouched = g->has_vouched_for && is_same(&g->vouched_for.gtid, gtid);
 	g->has_vouched_for = g->vouched;
+	if (g->vouched && result == 0)
+		g->txn = g->doubts;
+	else
+		fl_txn_unref(g->doubts);
+	g->doubts = NULL;
 	return result;
 }

@@ -38,6 +38,7 @@ struct fl_grouper {
 	bool scanning;	/* beyond the limit: changes are dropped, its tables and its end are looked
 			   for */
 	bool dirty;	/* scanning: parts of it are rolled back */
+	bool has_ddl;	/* scanning: there are statements in it */
 	bool vouched;	/* it was scanned and is committed: it may be passed on in parts */
 	unsigned parts; /* passed on so far */
 	struct fl_gtid gtid;
@@ -63,6 +64,8 @@ struct fl_grouper {
 		uint64_t xid;
 		uint64_t end; /* offset behind it */
 	} vouched_for;
+	struct fl_txn
+		*doubts; /* that were found in it, to be known before its first part; or NULL */
 };
 
 static inline struct fl_bytes fl_bytes_of(const char *text)
@@ -88,6 +91,8 @@ int fl_group_commit(
 	struct fl_grouper *g, const struct fl_event *event, uint64_t xid, struct fl_err *err);
 /* What the transaction did is undone; its GTID still counts. */
 int fl_group_rollback(struct fl_grouper *g, const struct fl_event *event, struct fl_err *err);
+/* Remembers a table of the transaction under way, by name. 0 or FL_ENOMEM. */
+int fl_group_touch(struct fl_grouper *g, struct fl_table_def *def);
 /* If there is too much: scans, or passes a part on. */
 int fl_group_keep_within_limit(struct fl_grouper *g, struct fl_err *err);
 

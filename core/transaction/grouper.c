@@ -28,6 +28,7 @@ void fl_grouper_destroy(struct fl_grouper *g)
 		return;
 	fl_group_end(g);
 	fl_txn_unref(g->torn);
+	fl_txn_unref(g->doubts);
 	fl_tables_destroy(g->tables);
 	fl_prepared_destroy(g->prepared);
 	free(g->savepoints);
@@ -125,8 +126,10 @@ static int add_ddl(struct fl_grouper *g, const struct fl_query *query,
 	const struct fl_statement *statement, struct fl_err *err)
 {
 	enum fl_op op = statement->kind == FL_STATEMENT_TRUNCATE ? FL_TRUNCATE : FL_DDL;
-	if (g->scanning)
-		return fl_group_doubt_anywhere(g, "a statement inside a transaction", err);
+	if (g->scanning) {
+		g->has_ddl = true;
+		return 0;
+	}
 	bool is_ascii = true;
 	for (size_t i = 0; i < query->sql.size && is_ascii; i++)
 		is_ascii = (unsigned char)query->sql.data[i] < 0x80;
@@ -333,7 +336,7 @@ static int on_rows(struct fl_grouper *g, const struct fl_event *event, struct fl
 		result = fl_group_doubt(
 			g, mapped->def->table.db, mapped->def->table.name, reason, err);
 	} else if (g->scanning) {
-		if (fl_txn_hold(g->touched, mapped->def) != 0)
+		if (fl_group_touch(g, mapped->def) != 0)
 			result = fl_group_no_memory(err);
 	} else {
 		result = add_rows(g, event, mapped, err);

@@ -358,6 +358,21 @@ Test(grouper, a_large_transaction_is_passed_on_in_parts_once_its_commit_has_been
 	fl_grouper_destroy(b.grouper);
 }
 
+Test(grouper, a_doubt_in_a_large_transaction_is_told_before_its_first_part)
+{
+	struct bench b;
+	begin(&b, 1000, mysql);
+	large(&b, "UPDATE t SET a = 1", "COMMIT");
+	read_again(&b);
+	large(&b, "UPDATE t SET a = 1", "COMMIT");
+	cr_expect_eq(b.result, 0);
+	cr_expect_eq(strncmp(b.said.data, "first ? I1 ", 11), 0);
+	cr_expect_eq(count_of(&b, '?'), 2, "and once more where it stands");
+	cr_expect_eq(count_of(&b, 'I'), 12);
+	fl_buf_finish(&b.said);
+	fl_grouper_destroy(b.grouper);
+}
+
 Test(grouper, a_large_transaction_that_is_rolled_back_never_shows)
 {
 	struct bench b;

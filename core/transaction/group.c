@@ -10,7 +10,8 @@ void fl_group_end(struct fl_grouper *g)
 	g->txn = NULL;
 	g->touched = NULL;
 	g->in_group = g->begun = g->standalone = g->is_xa = g->too_large = g->anonymous = false;
-	g->savepoints_lost = g->scanning = g->dirty = g->has_ddl = g->vouched = false;
+	g->savepoints_lost = g->rolled_back = g->scanning = g->dirty = g->has_ddl = g->vouched =
+		false;
 	g->parts = 0;
 	g->savepoint_count = 0;
 	g->gtid.kind = FL_GTID_NONE;
@@ -212,6 +213,7 @@ static int start_scanning(struct fl_grouper *g, struct fl_err *err)
 	struct fl_txn *txn = g->txn;
 	g->txn = NULL;
 	g->scanning = true;
+	g->dirty = g->rolled_back;
 	g->savepoint_count = 0;
 	int result = 0;
 	for (size_t i = 0; i < txn->table_count && result == 0; i++)
@@ -295,6 +297,7 @@ int fl_group_rollback_to(struct fl_grouper *g, struct fl_bytes name, struct fl_e
 		return fl_group_doubt_touched(
 			g, "rolled back to a savepoint that is no longer at hand", err);
 	g->savepoint_count = (size_t)index + 1;
+	g->rolled_back = true;
 	if (g->txn != NULL)
 		g->txn->view.change_count = savepoint->change_count;
 	return 0;

@@ -49,6 +49,8 @@ struct fl_grouper {
 		*touched; /* its table references alone: the tables of parts that were passed on */
 	struct savepoint *savepoints;
 	size_t savepoint_count;
+	bool rolled_back; /* to a savepoint, exactly; but beyond the limit it can't be done twice
+			     alike */
 	bool savepoints_lost; /* there were more than can be kept: going back to one is a doubt */
 
 	/* A transaction of which parts had been passed on when the connection was lost. It is

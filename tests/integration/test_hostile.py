@@ -98,6 +98,19 @@ def test_a_source_that_lost_what_was_applied_is_refused(rig, db, start_server):
     assert "does not have all of the transactions that were applied" in r.daemon.log
 
 
+def test_what_the_source_has_logged_but_not_committed_is_not_lost(rig, db, start_server):
+    source = start_server(MySQL)
+    gtid = source.value("SELECT @@server_uuid") + ":4711"
+    r = rig(source, [numbers(db)])
+    with source.connect() as connection, connection.cursor() as cursor:
+        cursor.execute("SET gtid_next = '%s'" % gtid)
+        r.daemon.sections["source"]["start"] = source.gtids() + "," + gtid
+        r.daemon.write()
+        assert r.daemon.run("--until-current") == 0
+        cursor.execute("ROLLBACK")
+        cursor.execute("SET gtid_next = AUTOMATIC")
+
+
 @pytest.mark.parametrize("policy", ["delete", "halt"])
 def test_changes_that_are_lost_to_the_log_are_a_doubt(mysql, rig, db, policy):
     r = rig(mysql, [numbers(db)], on_doubt=policy)

@@ -393,6 +393,20 @@ Test(grouper, a_large_transaction_that_is_rolled_back_in_part_is_a_doubt)
 	end(&b, "?t \n");
 }
 
+Test(grouper, so_is_one_that_was_rolled_back_in_part_before_it_grew_large)
+{
+	struct bench b;
+	begin(&b, 1000, mysql);
+	query(&b, "BEGIN");
+	query(&b, "SAVEPOINT `s`");
+	insert(&b, "1");
+	query(&b, "ROLLBACK TO `s`");
+	for (int i = 0; i < 12; i++)
+		insert(&b, "2");
+	query(&b, "COMMIT");
+	end(&b, "?t \n");
+}
+
 Test(grouper, parts_of_a_transaction_that_never_ends_put_its_tables_in_doubt)
 {
 	struct bench b;

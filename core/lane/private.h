@@ -33,6 +33,11 @@ struct fl_lane {
 	/* The reader's alone. */
 	struct fl_position position; /* behind the last transaction delivered */
 	bool placed; /* in this session: the position's file and offset are this server's */
+	/* The session reads from before the position: for the rows of XA transactions that were
+	 * prepared there. `replay` is how far it has come; what the position has is not delivered.
+	 */
+	bool replaying;
+	struct fl_position replay;
 	struct fl_grouper *grouper;
 	struct fl_schema *schema;
 	unsigned failures;   /* connections lost or refused in a row */

@@ -56,10 +56,38 @@ static int push_patiently(struct fl_lane *lane, struct fl_seat *seat, struct fl_
 	return result;
 }
 
+/* Whether the sinks have the transaction already. */
+static bool is_behind(const struct fl_position *position, const struct fl_txn *txn)
+{
+	if (position->gtids != NULL && txn->gtid.kind != FL_GTID_NONE)
+		return fl_gtid_set_contains(position->gtids, &txn->gtid);
+	return fl_binlog_compare(txn->view.file.data, txn->view.position, position->file,
+		       position->offset) <= 0;
+}
+
+/* Reading from before the position: what is behind it is passed over. 1; 0: the transaction is the
+ * first that is new; FL_ENOMEM. */
+static int pass_over(struct fl_lane *lane, struct fl_txn *txn)
+{
+	if (!is_behind(&lane->position, txn)) {
+		lane->replaying = txn->is_place;
+		if (!lane->replaying)
+			fl_position_finish(&lane->replay);
+		return lane->replaying;
+	}
+	int result = fl_txn_advance(txn, &lane->replay);
+	return result != 0 ? result : 1;
+}
+
 /* Hooked into the grouper: hands a transaction to every sink. */
 static int deliver(void *ctx, struct fl_txn *txn)
 {
 	struct fl_lane *lane = ctx;
+	int passed = lane->replaying ? pass_over(lane, txn) : 0;
+	if (passed != 0) {
+		fl_txn_unref(txn);
+		return passed == 1 ? 0 : passed;
+	}
 	/* A session that goes by GTIDs begins somewhere before them: until it has come to a
 	 * transaction, places tell nothing. */
 	lane->placed |= !txn->is_place;
@@ -83,6 +111,12 @@ static int deliver(void *ctx, struct fl_txn *txn)
 	int result = fl_txn_advance(txn, &lane->position);
 	fl_txn_unref(txn);
 	return lane->seat_count == 0 || atomic_load(&lane->stop) ? FL_ESTOPPED : result;
+}
+
+static struct fl_held *begin(void *ctx)
+{
+	const struct fl_lane *lane = ctx;
+	return fl_held_create(lane->replaying ? &lane->replay : &lane->position);
 }
 
 static bool wants(void *ctx, struct fl_bytes db, struct fl_bytes table)
@@ -195,6 +229,18 @@ static enum next at_boundary(struct fl_lane *lane)
 
 /* ---- the session ---- */
 
+static enum next on_unknown_event(struct fl_lane *lane, const struct fl_err *err)
+{
+	struct fl_err reason;
+	fl_err_set(&reason, FL_EFATAL,
+		"%s: use a newer fastlane, or turn off at the source what makes it. To go on "
+		"behind it, empty the cache, remove this sink's "
+		"position and start at another one",
+		err->text);
+	end_seats(lane, FL_SEAT_REFUSED, &reason);
+	return END;
+}
+
 static enum next on_bad_event(struct fl_lane *lane, const struct fl_err *err)
 {
 	const char *file;
@@ -232,11 +278,25 @@ static enum next on_event(struct fl_lane *lane, const uint8_t *data, size_t size
 		return CONNECT_AGAIN;
 	case FL_ECORRUPT:
 		return on_bad_event(lane, &err);
+	case FL_EUNSUPPORTED:
+		return on_unknown_event(lane, &err);
 	default:
 		fl_error(NULL, "%s", err.text);
 		return CONNECT_AGAIN;
 	}
 	return fl_grouper_at_boundary(lane->grouper) ? at_boundary(lane) : GO_ON;
+}
+
+/* The binlog from where XA transactions were prepared is no longer there: goes on from the position
+ * itself. */
+static void give_up_replay(struct fl_lane *lane, const struct fl_err *err)
+{
+	fl_warn(NULL,
+		"the rows of XA transactions that were prepared earlier can't be read again, and "
+		"their XA COMMIT will be a doubt: %s",
+		err->text);
+	lane->replaying = false;
+	fl_position_finish(&lane->replay);
 }
 
 static enum next read_events(struct fl_lane *lane, struct fl_session *session)
@@ -267,6 +327,10 @@ static enum next read_events(struct fl_lane *lane, struct fl_session *session)
 			fl_warn(NULL, "lost the source: %s", err.text);
 			return CONNECT_AGAIN;
 		case FL_READ_FATAL:
+			if (lane->replaying) {
+				give_up_replay(lane, &err);
+				return CONNECT_AGAIN;
+			}
 			end_seats(lane, FL_SEAT_REFUSED, &err);
 			return END;
 		}
@@ -301,18 +365,21 @@ static enum next run_session(struct fl_lane *lane)
 	uv_mutex_unlock(&lane->mutex);
 
 	enum next next = CONNECT_AGAIN;
-	lane->placed = lane->position.gtids == NULL || !server->gtids;
-	fl_grouper_restart(lane->grouper, &lane->position, &server->collations);
+	const struct fl_position *from = lane->replaying ? &lane->replay : &lane->position;
+	lane->placed = !lane->replaying && (from->gtids == NULL || !server->gtids);
+	fl_grouper_restart(lane->grouper, from, &server->collations);
 	result = atomic_load(&lane->stop) ? FL_ESTOPPED
-					  : fl_session_open(session, &lane->position,
+					  : fl_session_open(session, from, &lane->position,
 						    lane->config->until_current, &err);
 	if (result == 0) {
 		struct fl_buf text = { 0 };
-		fl_position_format(&lane->position, &text);
+		fl_position_format(from, &text);
 		fl_info(NULL, "lane %u reads %s from %.*s", lane->number, server->version_text,
 			(int)(text.size < 600 ? text.size : 600), text.data);
 		fl_buf_finish(&text);
 		next = read_events(lane, session);
+	} else if (result == FL_EFATAL && lane->replaying) {
+		give_up_replay(lane, &err);
 	} else if (result == FL_EFATAL || result == FL_EUNSUPPORTED) {
 		end_seats(lane, FL_SEAT_REFUSED, &err);
 		next = END;
@@ -348,7 +415,9 @@ static void back_off(struct fl_lane *lane)
 void fl_lane_run(void *ctx)
 {
 	struct fl_lane *lane = ctx;
-	struct fl_grouper_hooks hooks = { lane, wants, complete, deliver };
+	struct fl_grouper_hooks hooks = {
+		.ctx = lane, .wants = wants, .complete = complete, .emit = deliver, .begin = begin
+	};
 	lane->grouper = fl_grouper_create(&hooks, lane->config->transaction_bytes);
 	lane->schema = fl_schema_create(lane->config->source);
 	if (lane->grouper == NULL || lane->schema == NULL)

@@ -21,6 +21,10 @@ struct fl_grouper_hooks {
 		void *ctx, struct fl_table_def *def, uint32_t event_time, struct fl_err *err);
 	/* Takes a transaction and its reference, in commit order. 0 or FL_ESTOPPED. */
 	int (*emit)(void *ctx, struct fl_txn *txn);
+	/* Where the binlog has to be read from to have the transaction under way again: behind the
+	 * last one that was emitted. With a reference; NULL if it is not known. May be NULL. */
+	struct fl_held *(*begin)(void *ctx);
+	size_t event_bytes; /* the largest event that is inflated; 0: 1 GiB, as servers have it */
 };
 
 struct fl_grouper;
@@ -41,7 +45,7 @@ enum { FL_GROUPER_AGAIN = 1 };
 
 /* Takes one event as the server sent it. 0; FL_GROUPER_AGAIN; FL_ESTOPPED or FL_ELOST from a hook;
  * FL_ECORRUPT: the stream can't be read on from here (the text names the event and its place);
- * FL_ENOMEM. */
+ * FL_EUNSUPPORTED: likewise, and reading it again does not help; FL_ENOMEM. */
 int fl_grouper_feed(
 	struct fl_grouper *grouper, const uint8_t *data, size_t size, struct fl_err *err);
 

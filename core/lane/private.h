@@ -62,4 +62,18 @@ struct fl_lane {
 /* The thread. */
 void fl_lane_run(void *lane);
 
+/* What reader.c and files.c share; the thread's alone. */
+
+/* How a session or the lane goes on. */
+enum fl_next { FL_NEXT_GO_ON, FL_NEXT_CONNECT_AGAIN, FL_NEXT_END };
+
+/* Ends all seats because the source can't be read on from here. */
+enum fl_next fl_lane_refuse(struct fl_lane *lane, const struct fl_err *reason);
+void fl_lane_end_seats(struct fl_lane *lane, enum fl_seat_end end, const struct fl_err *reason);
+/* Behind each event: takes note of the place, and does what is to be done there. */
+enum fl_next fl_lane_at_boundary(struct fl_lane *lane);
+
+/* Reads the lane's files. */
+void fl_lane_read_files(struct fl_lane *lane);
+
 #endif

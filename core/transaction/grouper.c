@@ -51,6 +51,11 @@ void fl_grouper_restart(struct fl_grouper *g, const struct fl_position *from,
 	g->offset = from->offset;
 }
 
+void fl_grouper_move(struct fl_grouper *g, uint64_t offset)
+{
+	g->offset = offset;
+}
+
 bool fl_grouper_at_boundary(const struct fl_grouper *g)
 {
 	return !g->in_group;

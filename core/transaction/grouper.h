@@ -38,6 +38,9 @@ void fl_grouper_destroy(struct fl_grouper *grouper);
 void fl_grouper_restart(struct fl_grouper *grouper, const struct fl_position *from,
 	const struct fl_collations *collations);
 
+/* The next event begins at this offset of the same file: for a source that can be moved. */
+void fl_grouper_move(struct fl_grouper *grouper, uint64_t offset);
+
 /* A transaction beyond the limit is only passed on in parts once its end is known: lest what is
  * then rolled back is seen by anybody, it is read twice. This is how fl_grouper_feed() asks for it:
  * restart, and read again from behind the last transaction that was emitted. */

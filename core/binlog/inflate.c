@@ -13,10 +13,8 @@ enum {
 	KEPT = 4 << 20, /* a buffer beyond it is freed rather than used again */
 };
 
-/* zstd's window, as a power of two, for which memory is taken before anything is inflated: as large
- * as the compression levels up to 19 make it; as large as the others do where there is enough of
- * the payload to warrant it. */
-enum { USUAL_WINDOW = 23, LARGE_WINDOW = 27, LARGE_PAYLOAD = 64 << 10 };
+/* zstd's window, as a power of two: what its format and this library have. */
+enum { SMALLEST_WINDOW = 10, LARGEST_WINDOW = 27 };
 
 /* How many times larger than its deflated form a text can be: a match of 258 bytes in two bits. */
 enum { MOST_DEFLATED = 1032 };
@@ -211,13 +209,16 @@ int fl_inflate_payload(
 	inflater->frame_is_open = false;
 	if (inflater->is_plain)
 		return 0;
-	if (inflater->zstd == NULL)
+	if (inflater->zstd == NULL) {
+		int window = SMALLEST_WINDOW;
+		while (window < LARGEST_WINDOW && (size_t)2 << window <= inflater->limit)
+			window++;
 		inflater->zstd = ZSTD_createDCtx();
-	if (inflater->zstd == NULL)
-		return no_memory(err);
+		if (inflater->zstd == NULL)
+			return no_memory(err);
+		ZSTD_DCtx_setParameter(inflater->zstd, ZSTD_d_windowLogMax, window);
+	}
 	ZSTD_DCtx_reset(inflater->zstd, ZSTD_reset_session_only);
-	ZSTD_DCtx_setParameter(inflater->zstd, ZSTD_d_windowLogMax,
-		inflater->in.size < LARGE_PAYLOAD ? USUAL_WINDOW : LARGE_WINDOW);
 	return 0;
 }
 

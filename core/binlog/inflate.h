@@ -5,7 +5,9 @@
  * event each). No I/O. One owner, one thread.
  *
  * Memory: a buffer for one plain event, which grows with what is really inflated and not with what
- * the event claims, and zstd's window: 8 MiB, or 128 MiB for a payload of 64 KiB and more.
+ * the event claims (MariaDB's: at most 1032 times what the event has), and the window that a zstd
+ * frame asks for, up to 128 MiB at compression level 22, of which as much is touched as is
+ * inflated.
  */
 #ifndef FL_INFLATE_H
 #define FL_INFLATE_H
@@ -14,7 +16,7 @@
 
 struct fl_inflater;
 
-/* `limit`: bytes that a plain event may have at most. NULL when memory runs out. */
+/* `limit`: bytes that a plain event, and a window, may have at most. NULL when memory runs out. */
 struct fl_inflater *fl_inflater_create(size_t limit);
 void fl_inflater_destroy(struct fl_inflater *inflater); /* takes NULL */
 

@@ -16,7 +16,7 @@
  *  - ENUM: its label; index 0 is ""; SET: "a,c"
  *  - BINARY, VARBINARY, BLOB, GEOMETRY, VECTOR: base64; BINARY(n) padded with zero bytes to n
  *  - JSON (MySQL): the document itself, as text written the way MySQL writes it
- *  - NULL: null
+ *  - NULL: null; a column that is not in the image is not shown at all
  */
 #ifndef FL_ROW_H
 #define FL_ROW_H
@@ -30,9 +30,6 @@ int fl_row_key_json(const struct fl_row *row, struct fl_buf *out, struct fl_err 
 int fl_row_old_json(const struct fl_row *before, const struct fl_row *after, struct fl_buf *out,
 	struct fl_err *err);
 void fl_json_text(struct fl_bytes text, struct fl_buf *out);
-
-/* Whether every column of the table is in the image. */
-bool fl_row_is_whole(const struct fl_row *row);
 
 /* Appends one column as plain text, for keys: no quotes; binary as lower-case hexadecimal; a JSON
  * column as its text. 1; 0 with nothing appended if it is NULL or absent; FL_E... if it can't be

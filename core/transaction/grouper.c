@@ -292,8 +292,10 @@ static int add_rows(struct fl_grouper *g, const struct fl_event *event,
 	int result = fl_rows_decode(&copy, &g->format, &rows, &reason);
 	if (result == 0)
 		result = fl_rows_check(&rows, def, &reason);
-	if (result == 0)
+	if (result == 0) {
+		rows.arena = &txn->arena;
 		result = 1;
+	}
 	while (result == 1) {
 		struct fl_row before, after;
 		result = fl_rows_next(&rows, def, &before, &after, &reason);
@@ -310,6 +312,8 @@ static int add_rows(struct fl_grouper *g, const struct fl_event *event,
 	}
 	if (result == 0)
 		return 0;
+	if (result == FL_ENOMEM)
+		return fl_group_no_memory(err);
 	txn->view.change_count = count;
 	return fl_group_doubt(g, def->table.db, def->table.name, reason.text, err);
 }

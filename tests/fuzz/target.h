@@ -35,6 +35,7 @@ static inline struct fl_format fuzz_format(bool is_mariadb)
 		format.post_header[type] = 8;
 	for (uint8_t type = FL_EVENT_WRITE_ROWS; type <= FL_EVENT_DELETE_ROWS; type++)
 		format.post_header[type] = 10;
+	format.post_header[FL_EVENT_PARTIAL_UPDATE_ROWS] = 10;
 	return format;
 }
 

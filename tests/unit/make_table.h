@@ -35,6 +35,7 @@ static const struct fl_format *test_format(bool is_mariadb)
 	format.is_mariadb = is_mariadb;
 	memset(format.post_header, 8, sizeof(format.post_header));
 	memset(format.post_header + FL_EVENT_WRITE_ROWS, 10, 3);
+	format.post_header[FL_EVENT_PARTIAL_UPDATE_ROWS] = 10;
 	return &format;
 }
 

@@ -138,12 +138,13 @@ static int add_ddl(struct fl_grouper *g, const struct fl_query *query,
 						       ? &g->collations->by_id[id]
 						       : NULL;
 	enum fl_charset charset = collation != NULL ? collation->charset : FL_CHARSET_UNKNOWN;
-	if (is_ascii)
+	/* Servers read all but swe7's statements as if what is below 0x80 were ASCII. */
+	bool readable = charset != FL_CHARSET_SWE7;
+	if (is_ascii && readable)
 		return add_statement(g, op, query, statement, err);
 	struct fl_buf text = { 0 };
 	int result;
-	if ((charset == FL_CHARSET_UTF8 || charset == FL_CHARSET_LATIN1) &&
-		fl_charset_text(charset, query->sql, &text) == 0) {
+	if (readable && fl_charset_text(charset, query->sql, &text) == 0) {
 		struct fl_query converted = *query;
 		converted.sql = (struct fl_bytes){ text.data, text.size };
 		struct fl_statement again = fl_statement_read(converted.sql);

@@ -378,7 +378,7 @@ Test(table, a_schema_tells_sign_charset_and_key)
 	static const struct fl_schema_column schema[] = {
 		{ B("a"), B("bigint"), B("bigint(20) unsigned"), B(""), -1, 20, 0, -1, true, 2 },
 		{ B("b"), B("int"), B("int(11)"), B(""), -1, 10, 0, -1, true, 0 },
-		{ B("c"), B("varchar"), B("varchar(20)"), B("gbk"), 20, -1, -1, -1, true, 1 },
+		{ B("c"), B("varchar"), B("varchar(20)"), B("ebcdic"), 20, -1, -1, -1, true, 1 },
 	};
 	struct fl_table_def *def = make_table(columns, 3, false, false);
 	struct fl_err err = { 0 };
@@ -387,7 +387,7 @@ Test(table, a_schema_tells_sign_charset_and_key)
 	cr_assert_eq(fl_table_complete(def, schema, 3, &err), 0, "%s", err.text);
 	cr_expect(def->defs[0].is_unsigned && def->table.columns[0].is_unsigned);
 	cr_expect_not(def->defs[1].is_unsigned);
-	cr_expect_str_eq(def->defs[2].not_decoded, "character set gbk");
+	cr_expect_str_eq(def->defs[2].not_decoded, "character set ebcdic");
 	cr_assert_eq(def->table.key_count, 2);
 	cr_expect_eq(def->table.key_columns[0], 2);
 	cr_expect_eq(def->table.key_columns[1], 0);
@@ -470,7 +470,8 @@ Test(table, character_sets_by_name)
 	} cases[] = { { "utf8mb4", FL_CHARSET_UTF8 }, { "utf8mb3", FL_CHARSET_UTF8 },
 		{ "utf8", FL_CHARSET_UTF8 }, { "latin1", FL_CHARSET_LATIN1 },
 		{ "ascii", FL_CHARSET_ASCII }, { "binary", FL_CHARSET_BINARY },
-		{ "gbk", FL_CHARSET_OTHER }, { "latin2", FL_CHARSET_OTHER },
+		{ "gbk", FL_CHARSET_GBK }, { "LATIN2", FL_CHARSET_LATIN2 },
+		{ "utf32", FL_CHARSET_UTF32 }, { "utf", FL_CHARSET_OTHER },
 		{ "utf8mb4x", FL_CHARSET_OTHER }, { "", FL_CHARSET_UNKNOWN } };
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct fl_bytes name = { cases[i].name, strlen(cases[i].name) };

@@ -51,8 +51,9 @@ def blocks(shape):
 
 
 def is_one_character(octets):
-    lead = octets[0]
-    return len(octets) == (2 if lead < "8" else 4 if lead < "E" else 6 if lead == "E" else 8)
+    lead = octets[:1]
+    size = 2 if lead < "8" else 4 if lead < "E" else 6 if lead == "E" else 8
+    return octets and len(octets) == size
 
 
 def is_surrogate(octets):

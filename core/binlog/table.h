@@ -16,14 +16,55 @@
 enum fl_charset {
 	FL_CHARSET_UNKNOWN, /* not known which it is */
 	FL_CHARSET_BINARY,
+	FL_CHARSET_OTHER, /* known by name, but not one of these */
 	FL_CHARSET_ASCII,
 	FL_CHARSET_LATIN1, /* MySQL's: cp1252, its five holes being C1 controls */
 	FL_CHARSET_UTF8,   /* utf8mb3 and utf8mb4 */
-	FL_CHARSET_OTHER,  /* known by name, but not decoded yet */
+
+	/* One byte a character. */
+	FL_CHARSET_ARMSCII8,
+	FL_CHARSET_CP1250,
+	FL_CHARSET_CP1251,
+	FL_CHARSET_CP1256,
+	FL_CHARSET_CP1257,
+	FL_CHARSET_CP850,
+	FL_CHARSET_CP852,
+	FL_CHARSET_CP866,
+	FL_CHARSET_DEC8,
+	FL_CHARSET_GEOSTD8,
+	FL_CHARSET_GREEK,
+	FL_CHARSET_HEBREW,
+	FL_CHARSET_HP8,
+	FL_CHARSET_KEYBCS2,
+	FL_CHARSET_KOI8R,
+	FL_CHARSET_KOI8U,
+	FL_CHARSET_LATIN2,
+	FL_CHARSET_LATIN5,
+	FL_CHARSET_LATIN7,
+	FL_CHARSET_MACCE,
+	FL_CHARSET_MACROMAN,
+	FL_CHARSET_TIS620,
+	FL_CHARSET_SWE7, /* some ASCII bytes are other characters */
+
+	/* One to four bytes; in a character's last one, 0x40 and above may be anything. */
+	FL_CHARSET_BIG5,
+	FL_CHARSET_CP932,
+	FL_CHARSET_EUCJPMS,
+	FL_CHARSET_EUCKR,
+	FL_CHARSET_GB18030,
+	FL_CHARSET_GB2312,
+	FL_CHARSET_GBK,
+	FL_CHARSET_SJIS,
+	FL_CHARSET_UJIS,
+
+	FL_CHARSET_UCS2, /* this and the next are big-endian */
+	FL_CHARSET_UTF16,
+	FL_CHARSET_UTF16LE,
+	FL_CHARSET_UTF32,
 };
 
-/* Appends text as UTF-8. 0, or FL_E... with nothing appended: not decoded, or not valid in its
- * charset. */
+/* Appends text as UTF-8. 0, or FL_E... with nothing appended: not decoded, not valid in its
+ * charset, or of characters for which the server has no place in Unicode either. */
 int fl_charset_text(enum fl_charset charset, struct fl_bytes text, struct fl_buf *out);
 
 /* The server's collations: collation id -> character set. Filled by the source at connect time,
@@ -40,7 +81,7 @@ struct fl_collations {
  * is to be freed. 0 or FL_ENOMEM. */
 int fl_collations_known(struct fl_collations *ret);
 
-/* "utf8mb4" -> FL_CHARSET_UTF8; a name that is not decoded -> FL_CHARSET_OTHER. */
+/* "utf8mb4" -> FL_CHARSET_UTF8; a name that is not known -> FL_CHARSET_OTHER. */
 enum fl_charset fl_charset_from_name(struct fl_bytes name);
 
 /* How a column's value is shown. */
@@ -72,7 +113,7 @@ struct fl_column_def {
 	bool is_unsigned;
 	bool nullable;
 	uint32_t label_count;	       /* ENUM and SET */
-	const struct fl_bytes *labels; /* UTF-8 */
+	const struct fl_bytes *labels; /* UTF-8; data NULL: not known for certain */
 	struct fl_bytes json_name;     /* `,"name":`, escaped; FL_NAME_PAD bytes behind it */
 	const char *not_decoded; /* NULL, or why this column's values can't be decoded: a type or a
 				  * character set by name */

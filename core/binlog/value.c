@@ -120,7 +120,7 @@ static int enum_label(
 	if (index > def->label_count)
 		return FL_ECORRUPT;
 	*ret_label = index > 0 ? def->labels[index - 1] : (struct fl_bytes){ "", 0 };
-	return 0;
+	return ret_label->data != NULL ? 0 : FL_ECORRUPT;
 }
 
 /* A SET's labels: bit 0 is the first. `escape`: for JSON. */
@@ -133,6 +133,8 @@ static int write_set(
 	bool first = true;
 	for (; bits != 0; bits &= bits - 1) {
 		struct fl_bytes label = def->labels[__builtin_ctzll(bits)];
+		if (label.data == NULL)
+			return FL_ECORRUPT;
 		if (!first)
 			fl_buf_char(out, ',');
 		first = false;

@@ -89,6 +89,10 @@ static inline char *write_short(const struct fl_column_def *def, struct fl_cell 
 		if (def->is_unsigned)
 			return fl_uint_write(read_uint(cell.at, def->type), to);
 		return fl_int_write(read_int(cell.at, def->type), to);
+	case FL_TYPE_INET4:
+	case FL_TYPE_INET6:
+	case FL_TYPE_UUID:
+		return fl_address_write(def, cell.at, cell.size, to);
 	default:
 		return fl_temporal_write(def, cell.at, to);
 	}
@@ -172,6 +176,28 @@ static int json_document(struct fl_cell cell, struct fl_buf *out)
 	return fl_json_decode(as_text(cell), 64 + 8 * (size_t)cell.size, out, NULL);
 }
 
+/* How a COMPRESSED column would be defined if it weren't. */
+static struct fl_column_def plain_of(const struct fl_column_def *def)
+{
+	struct fl_column_def plain = *def;
+	plain.type = FL_TYPE_BLOB;
+	plain.form = (uint8_t)fl_column_form(&plain);
+	return plain;
+}
+
+static int inflated(const struct fl_column_def *def, struct fl_cell cell, struct fl_buf *out,
+	int (*show)(const struct fl_column_def *, struct fl_cell, struct fl_buf *))
+{
+	struct fl_column_def const plain = plain_of(def);
+	struct fl_cell value;
+	void *memory;
+	int code = fl_compressed_read(def, cell, &value, &memory);
+	if (code == 0)
+		code = show(&plain, value, out);
+	free(memory);
+	return code;
+}
+
 char *fl_value_json_write(const struct fl_column_def *def, struct fl_cell cell, char *to)
 {
 	if (def->form == FL_FORM_NUMBER)
@@ -217,6 +243,10 @@ int fl_value_json(const struct fl_column_def *def, struct fl_cell cell, struct f
 	}
 	case FL_FORM_JSON:
 		return json_document(cell, out);
+	case FL_FORM_GEOJSON:
+		return fl_geometry_json(def->geometry, as_text(cell), out);
+	case FL_FORM_COMPRESSED:
+		return inflated(def, cell, out, fl_value_json);
 	case FL_FORM_NUMBER:
 	case FL_FORM_SHORT:
 	case FL_FORM_NONE:
@@ -271,6 +301,10 @@ int fl_value_text(const struct fl_column_def *def, struct fl_cell cell, struct f
 		return write_set(def, cell, false, out);
 	case FL_FORM_JSON:
 		return json_document(cell, out);
+	case FL_FORM_GEOJSON:
+		return fl_geometry_json(def->geometry, as_text(cell), out);
+	case FL_FORM_COMPRESSED:
+		return inflated(def, cell, out, fl_value_text);
 	case FL_FORM_NONE:
 		break;
 	}
@@ -303,6 +337,13 @@ static int decode_number(const struct fl_column_def *def, struct fl_cell cell, s
 		return 0;
 	}
 	return ret->d - ret->d == 0 ? 0 : FL_ECORRUPT;
+}
+
+static int append_bytes(const struct fl_column_def *def, struct fl_cell cell, struct fl_buf *out)
+{
+	(void)def;
+	fl_buf_append(out, cell.at, cell.size);
+	return out->failed ? FL_ENOMEM : 0;
 }
 
 int fl_value_decode(const struct fl_column_def *def, struct fl_cell cell, struct fl_buf *scratch,
@@ -352,8 +393,21 @@ int fl_value_decode(const struct fl_column_def *def, struct fl_cell cell, struct
 		value.kind = FL_VALUE_TEXT;
 		break;
 	case FL_FORM_JSON:
+	case FL_FORM_GEOJSON:
 		value.kind = FL_VALUE_JSON;
 		break;
+	case FL_FORM_COMPRESSED: {
+		struct fl_column_def const plain = plain_of(def);
+		value.kind = plain.form == FL_FORM_BINARY ? FL_VALUE_BINARY : FL_VALUE_TEXT;
+		if (plain.form != FL_FORM_BINARY)
+			break;
+		code = inflated(def, cell, scratch, append_bytes);
+		if (code < 0)
+			return code;
+		value.bytes = (struct fl_bytes){ scratch->data, scratch->size };
+		*ret = value;
+		return 0;
+	}
 	case FL_FORM_NONE:
 		break;
 	}

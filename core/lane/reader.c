@@ -353,10 +353,13 @@ void fl_lane_run(void *ctx)
 	lane->schema = fl_schema_create(lane->config->source);
 	if (lane->grouper == NULL || lane->schema == NULL)
 		fl_error(NULL, "out of memory for a lane");
-	else
+	else {
+		if (lane->config->source->geojson)
+			fl_grouper_show_geojson(lane->grouper);
 		while (!atomic_load(&lane->stop) && lane->seat_count > 0 &&
 			run_session(lane) != END)
 			back_off(lane);
+	}
 	fl_grouper_destroy(lane->grouper);
 	fl_schema_destroy(lane->schema);
 

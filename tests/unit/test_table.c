@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "make_table.h"
 
+#include "binlog/value.h"
+
 /* Table maps as servers sent them. */
 static const char mysql_labels[] =
 	"9f0000000000 0100 02657800 036c616200 0b fefefe0ffe0ffcfcff03f5 10"
@@ -115,13 +117,13 @@ Test(table, types_that_mariadb_does_not_tell_leave_it_incomplete)
 	}
 }
 
-Test(table, compressed_columns_have_an_extent_and_are_not_decoded)
+Test(table, compressed_columns_have_an_extent_and_a_form_of_their_own)
 {
 	struct fl_table_def *def = decode(mariadb_types, true);
 	static const unsigned length_bytes[] = { 2, 2, 2 };
 	for (unsigned i = 0; i < 3; i++) {
 		cr_expect_eq(def->defs[i].length_bytes, length_bytes[i]);
-		cr_expect_str_eq(def->defs[i].not_decoded, "type COMPRESSED");
+		cr_expect_eq(def->defs[i].form, FL_FORM_COMPRESSED);
 	}
 	cr_expect_eq(def->defs[0].charset, FL_CHARSET_LATIN1);
 	cr_expect_eq(def->defs[1].charset, FL_CHARSET_UTF8);
@@ -301,7 +303,28 @@ static const struct schema_case schema_cases[] = {
 	{ { "", 11, "", 0, 0, NULL },
 		{ B("a"), B("time"), B("time"), B(""), -1, -1, -1, 0, true, 0 }, NULL },
 	{ { "", 11, "", 0, 0, NULL },
-		{ B("a"), B("time"), B("time(3)"), B(""), -1, -1, -1, 3, true, 0 }, "precision" },
+		{ B("a"), B("time"), B("time(3)"), B(""), -1, -1, -1, 3, true, 0 }, NULL },
+	{ { "", 11, "", 0, 0, NULL },
+		{ B("a"), B("time"), B("time(7)"), B(""), -1, -1, -1, 7, true, 0 }, "precision" },
+	{ { "", 141, "2900", 0, 0, NULL },
+		{ B("a"), B("varchar"), B("varchar(10) /*M!100301 COMPRESSED*/"), B("utf8mb4"), 40,
+			-1, -1, -1, true, 0 },
+		NULL },
+	{ { "", 141, "2800", 0, 0, NULL },
+		{ B("a"), B("varchar"), B("varchar(10) /*M!100301 COMPRESSED*/"), B("utf8mb4"), 40,
+			-1, -1, -1, true, 0 },
+		"length" },
+	{ { "", 141, "2900", 0, 0, NULL },
+		{ B("a"), B("varchar"), B("varchar(10)"), B("utf8mb4"), 40, -1, -1, -1, true, 0 },
+		"type" },
+	{ { "", 252, "02", 0, 0, NULL },
+		{ B("a"), B("blob"), B("blob /*M!100301 COMPRESSED*/"), B(""), 65535, -1, -1, -1,
+			true, 0 },
+		"type" },
+	{ { "", 140, "02", 0, 0, NULL },
+		{ B("a"), B("blob"), B("blob /*M!100301 COMPRESSED*/"), B(""), 65535, -1, -1, -1,
+			true, 0 },
+		NULL },
 	{ { "", 254, "f701", 0, 0, NULL },
 		{ B("a"), B("enum"), B("enum('a','it''s')"), B("gbk"), 4, -1, -1, -1, true, 0 },
 		NULL },
@@ -434,7 +457,7 @@ Test(table, a_schema_must_agree_with_what_the_event_tells)
 	}
 }
 
-Test(table, inet_and_uuid_are_told_by_the_schema_alone_and_not_decoded)
+Test(table, inet_and_uuid_are_told_by_the_schema_alone)
 {
 	static const struct column column = { "u", 254, "fe10", 0, BINARY, NULL };
 	static const struct fl_schema_column schema = { B("u"), B("uuid"), B("uuid"), B(""), -1, -1,
@@ -443,7 +466,24 @@ Test(table, inet_and_uuid_are_told_by_the_schema_alone_and_not_decoded)
 	cr_expect_not(def->complete);
 	cr_expect_eq(fl_table_complete(def, &schema, 1, NULL), 0);
 	cr_expect(def->complete);
-	cr_expect_str_eq(def->defs[0].not_decoded, "type uuid");
+	cr_expect_eq(def->defs[0].type, FL_TYPE_UUID);
+	cr_expect_eq(def->defs[0].form, FL_FORM_SHORT);
+	fl_table_unref(def);
+}
+
+Test(table, fractions_of_old_types_are_mariadbs_alone)
+{
+	static const struct column column = { "t", 11, "", 0, 0, NULL };
+	static const struct fl_schema_column schema = { B("t"), B("time"), B("time(3)"), B(""), -1,
+		-1, -1, 3, true, 0 };
+	struct fl_err err = { 0 };
+	struct fl_table_def *def = make_table(&column, 1, false, true);
+	cr_assert_eq(fl_table_complete(def, &schema, 1, &err), 0, "%s", err.text);
+	cr_expect_eq(def->defs[0].fixed_size, 5);
+	fl_table_unref(def);
+	def = make_table(&column, 1, false, false);
+	cr_expect_eq(fl_table_complete(def, &schema, 1, &err), FL_ECORRUPT);
+	cr_expect_eq(def->defs[0].fixed_size, 3);
 	fl_table_unref(def);
 }
 

@@ -163,11 +163,20 @@ static uint32_t labels_size(uint8_t type, uint32_t count)
 	return count <= 32 ? (count + 7) / 8 : 8;
 }
 
+/* information_schema has characters up to U+FFFF, and question marks in place of others: in these
+ * character sets a label may be another than it is shown. */
+static bool is_beyond_schema(struct fl_bytes charset)
+{
+	return is_one_of(charset, " utf8mb4 utf16 utf16le utf32 gb18030 ");
+}
+
 /* Parses the labels. 0; FL_ECORRUPT: not of that form, or not as many as fit the event; FL_ENOMEM.
  */
 static int parse_labels(
-	struct fl_arena *arena, struct fl_bytes column_type, struct fl_column_def *def)
+	struct fl_arena *arena, const struct fl_schema_column *from, struct fl_column_def *def)
 {
+	struct fl_bytes const column_type = from->column_type;
+	bool const lossy = is_beyond_schema(from->charset);
 	struct fl_cursor c = fl_cursor(column_type.data, column_type.size);
 	char *text = fl_arena_alloc(arena, column_type.size);
 	/* each label takes three characters at least */
@@ -183,7 +192,8 @@ static int parse_labels(
 		size_t size;
 		if (!take_label(&c, text, &size))
 			return FL_ECORRUPT;
-		labels[count++] = (struct fl_bytes){ text, size };
+		bool const known = !lossy || memchr(text, '?', size) == NULL;
+		labels[count++] = (struct fl_bytes){ known ? text : NULL, size };
 		text += size;
 		end = fl_take_u8(&c);
 	} while (end == ',');
@@ -270,7 +280,7 @@ static int take_column(struct fl_table_def *def, const struct fl_schema_column *
 	resolve(from, to_def);
 	*ret_what = "labels";
 	if (fl_type_has_labels(to_def->type)) {
-		int code = parse_labels(&def->arena, from->column_type, to_def);
+		int code = parse_labels(&def->arena, from, to_def);
 		if (code < 0)
 			return code;
 	}

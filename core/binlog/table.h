@@ -72,7 +72,7 @@ struct fl_column_def {
 	bool nullable;
 	uint8_t geometry;	       /* enum fl_geometry */
 	uint32_t label_count;	       /* ENUM and SET */
-	const struct fl_bytes *labels; /* UTF-8 */
+	const struct fl_bytes *labels; /* UTF-8; `data` NULL: not known */
 	struct fl_bytes json_name;     /* `,"name":`, escaped; FL_NAME_PAD bytes behind it */
 	const char *not_decoded; /* NULL, or why this column's values can't be decoded: a type or a
 				  * character set by name */

@@ -122,7 +122,11 @@ static int enum_label(
 	uint64_t index = fl_le(cell.at, cell.size);
 	if (index > def->label_count)
 		return FL_ECORRUPT;
-	*ret_label = index > 0 ? def->labels[index - 1] : (struct fl_bytes){ "", 0 };
+	struct fl_bytes const label =
+		index > 0 ? def->labels[index - 1] : (struct fl_bytes){ "", 0 };
+	if (label.data == NULL)
+		return FL_EUNSUPPORTED;
+	*ret_label = label;
 	return 0;
 }
 
@@ -136,6 +140,8 @@ static int write_set(
 	bool first = true;
 	for (; bits != 0; bits &= bits - 1) {
 		struct fl_bytes label = def->labels[__builtin_ctzll(bits)];
+		if (label.data == NULL)
+			return FL_EUNSUPPORTED;
 		if (!first)
 			fl_buf_char(out, ',');
 		first = false;

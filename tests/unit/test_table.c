@@ -394,6 +394,27 @@ Test(table, labels_of_a_schema_are_unescaped)
 	fl_table_unref(def);
 }
 
+/* The schema can't tell a question mark from what it has no character for. */
+Test(table, a_label_that_the_schema_may_show_wrongly_is_not_known)
+{
+	static const struct column column = { "", 254, "f701", 0, 0, NULL };
+	struct fl_schema_column schema = { B("e"), B("enum"), B("enum('a','b?','c')"), B("utf8mb4"),
+		4, -1, -1, -1, true, 0 };
+	struct fl_table_def *def = make_table(&column, 1, false, false);
+	cr_assert_eq(fl_table_complete(def, &schema, 1, NULL), 0);
+	cr_expect(def->complete);
+	expect_text(def->defs[0].labels[0], "a");
+	cr_expect_null(def->defs[0].labels[1].data);
+	expect_text(def->defs[0].labels[2], "c");
+	fl_table_unref(def);
+
+	schema.charset = (struct fl_bytes)B("utf8mb3");
+	def = make_table(&column, 1, false, false);
+	cr_assert_eq(fl_table_complete(def, &schema, 1, NULL), 0);
+	expect_text(def->defs[0].labels[1], "b?");
+	fl_table_unref(def);
+}
+
 Test(table, a_schema_tells_sign_charset_and_key)
 {
 	static const struct column columns[] = { { "", 8, "", 0, 0, NULL },

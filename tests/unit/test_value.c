@@ -159,6 +159,7 @@ Test(value, compressed_columns_are_inflated)
 	expect_string(&text, NULL, "02000000 00 61", "a");
 	expect_string(&text, NULL, "0c000000 8a012c 4b4c4a4e1c45c42100", HUNDRED_ABC);
 	expect_string(&text, NULL, "12000000 82012c 789c4b4c4a4e1c45c42100884d72d9", HUNDRED_ABC);
+	expect_string(&text, NULL, "0e000000 8c0000012c 4b4c4a4e1c45c42100", HUNDRED_ABC);
 	expect_string(&latin, NULL, "02 00 e9", "\xc3\xa9");
 
 	struct fl_buf body = { 0 }, scratch = { 0 };

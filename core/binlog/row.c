@@ -40,7 +40,9 @@ static int explain(const struct fl_table_def *def, unsigned column, int code, st
 	case FL_EUNSUPPORTED:
 		return fl_err_set(err, code, FL_TABLE_FMT ".%.*s: %s is not decoded",
 			FL_TABLE_ARG(def), (int)name.size, name.data,
-			def->defs[column].not_decoded);
+			def->defs[column].not_decoded != NULL
+				? def->defs[column].not_decoded
+				: "a label that the source may show wrongly (with a '?')");
 	case FL_EINVAL:
 		return fl_err_set(err, FL_EUNSUPPORTED,
 			FL_TABLE_FMT ".%.*s: the row image is without this key column",

@@ -88,20 +88,25 @@ enum fl_charset fl_charset_from_name(struct fl_bytes name);
 enum fl_form {
 	FL_FORM_NONE,	/* not decoded: see `not_decoded` */
 	FL_FORM_NUMBER, /* integers, BIT, YEAR, FLOAT, DOUBLE */
-	FL_FORM_SHORT,	/* DECIMAL, dates and times: ASCII, in quotes */
+	FL_FORM_SHORT,	/* DECIMAL, dates and times, INET, UUID: ASCII, in quotes */
 	FL_FORM_TEXT,
 	FL_FORM_BINARY,
 	FL_FORM_ENUM,
 	FL_FORM_SET,
-	FL_FORM_JSON,	  /* MySQL's binary JSON */
-	FL_FORM_BYTES,	  /* as the server logged them: not even padding is known */
-	FL_FORM_SIGNLESS, /* an integer whose sign is not known */
+	FL_FORM_JSON, /* MySQL's binary JSON */
+	FL_FORM_GEOJSON,
+	FL_FORM_COMPRESSED, /* MariaDB's: text or binary once it is inflated */
+	FL_FORM_BYTES,	    /* as the server logged them: not even padding is known */
+	FL_FORM_SIGNLESS,   /* an integer whose sign is not known */
 };
+
+/* How a geometry is shown: the bytes, or as either server's ST_AsGeoJSON() writes it. */
+enum fl_geometry { FL_GEOMETRY_WKB, FL_GEOMETRY_JSON_MYSQL, FL_GEOMETRY_JSON_MARIADB };
 
 enum { FL_NAME_PAD = 16 }; /* names are copied in pieces of that many bytes */
 
 /* How a column's value is laid out and shown. The wire's type MYSQL_TYPE_STRING is resolved to
- * CHAR, ENUM or SET. What walking a row needs stands first. */
+ * CHAR, ENUM, SET, INET or UUID. What walking a row needs stands first. */
 struct fl_column_def {
 	uint8_t type;	      /* MYSQL_TYPE_..., resolved */
 	uint8_t length_bytes; /* of the length in front of the value; 0: fixed size */
@@ -112,8 +117,9 @@ struct fl_column_def {
 	uint8_t charset;     /* enum fl_charset, of text, ENUM and SET columns */
 	bool is_unsigned;
 	bool nullable;
+	uint8_t geometry;	       /* enum fl_geometry */
 	uint32_t label_count;	       /* ENUM and SET */
-	const struct fl_bytes *labels; /* UTF-8; data NULL: not known for certain */
+	const struct fl_bytes *labels; /* UTF-8; `data` NULL: not known */
 	struct fl_bytes json_name;     /* `,"name":`, escaped; FL_NAME_PAD bytes behind it */
 	const char *not_decoded; /* NULL, or why this column's values can't be decoded: a type or a
 				  * character set by name */
@@ -177,6 +183,9 @@ int fl_table_complete(struct fl_table_def *def, const struct fl_schema_column *c
  * where that makes a difference; MariaDB's INET and UUID types look
  * like BINARY and are shown like it. Before the definition is shared. 0 or FL_ENOMEM. */
 int fl_table_number_columns(struct fl_table_def *def, struct fl_err *err);
+
+/* Shows its geometries as GeoJSON, as the source would. Before it is shared. */
+void fl_table_show_geojson(struct fl_table_def *def, bool is_mariadb);
 
 /* Marks all of its rows as not to be shown, for a reason of one line, which is to name the table:
  * it is the error of whoever asks for a value. Before it is shared. */

@@ -25,6 +25,11 @@ struct fl_grouper *fl_grouper_create(const struct fl_grouper_hooks *hooks, size_
 	return g;
 }
 
+void fl_grouper_show_geojson(struct fl_grouper *g)
+{
+	fl_tables_show_geojson(g->tables);
+}
+
 void fl_grouper_destroy(struct fl_grouper *g)
 {
 	if (g == NULL)

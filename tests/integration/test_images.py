@@ -232,7 +232,7 @@ def test_what_an_image_lacks_is_taken_from_the_other_or_costs_the_key(source, ri
                     change_plain(cursor, chance, table.name)
     r.settle()
     r.compare(sinks=("hot", "pool"), all_there=False)
-    # MariaDB 11 leaves generated columns out of the images of updates, full ones too.
+    # MariaDB 11.8 leaves generated columns out of the images of updates, full ones too.
     all_generated = "FULL_NODUP" not in images
     told = []
     for image in images:

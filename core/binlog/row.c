@@ -144,6 +144,20 @@ int fl_row_key_json(const struct fl_row *row, struct fl_buf *out, struct fl_err 
 	return finish(start, out, err);
 }
 
+/* Takes the output's last member out again if that is also how the column's new value looks. */
+static int drop_if_same(const struct fl_column_def *def, enum fl_cell_state state,
+	struct fl_cell now, size_t member, struct fl_buf *out)
+{
+	size_t const end = out->size, size = end - member;
+	int code = append_member(def, state, now, out);
+	if (code < 0)
+		return code;
+	bool const same =
+		out->size - end == size && memcmp(out->data + member, out->data + end, size) == 0;
+	out->size = same ? member : end;
+	return 0;
+}
+
 int fl_row_old_json(const struct fl_row *before, const struct fl_row *after, struct fl_buf *out,
 	struct fl_err *err)
 {
@@ -162,7 +176,12 @@ int fl_row_old_json(const struct fl_row *before, const struct fl_row *after, str
 		if (state == now && was.size == is.size &&
 			(was.size == 0 || memcmp(was.at, is.at, was.size) == 0))
 			continue;
+		size_t const member = out->size;
 		code = append_member(&def->defs[i], state, was, out);
+		/* The bytes of equal documents may differ; and the document null is shown as
+		 * NULL is. */
+		if (code == 0 && def->defs[i].form == FL_FORM_JSON)
+			code = drop_if_same(&def->defs[i], now, is, member, out);
 		if (code < 0)
 			return undo(def, i, code, start, out, err);
 	}

@@ -256,7 +256,8 @@ static int refuse_absent(const struct fl_row *row, unsigned column, struct fl_er
 		name = (struct fl_bytes){ number,
 			(size_t)snprintf(number, sizeof(number), "%u", column + 1) };
 	return fl_err_set(why, FL_EUNSUPPORTED,
-		"column %.*s is not in the row image (the source's binlog_row_image is not FULL)",
+		"column %.*s is not in the row image: binlog_row_image is not FULL, or MariaDB "
+		"left out a generated column",
 		(int)name.size, name.data);
 }
 

@@ -502,6 +502,29 @@ Test(grouper, xa_rows_wait_for_their_commit)
 		"? \n");
 }
 
+/* The images lie in the event's copy, or anew, in the transaction. */
+Test(grouper, an_update_in_parts_is_an_update)
+{
+	static const char whole[] = "\xff\xff\0\1\0\0\0\0\0\2\0\0\0";
+	static const char nothing_new[] = "\xff\0\0\3\0\0\0\0\0";
+	struct bench b;
+	begin(&b, 1 << 20, mysql);
+	query(&b, "BEGIN");
+	for (int i = 0; i < 2; i++) {
+		struct fl_buf body = { 0 };
+		table_map(&b, "t", 3);
+		put(&body, TABLE_ID, 6);
+		put(&body, FL_ROWS_STATEMENT_END, 2);
+		put(&body, 2, 2);
+		put(&body, 1, 1);
+		fl_buf_append(&body, i == 0 ? whole : nothing_new,
+			i == 0 ? sizeof(whole) - 1 : sizeof(nothing_new) - 2);
+		feed_buf(&b, FL_EVENT_PARTIAL_UPDATE_ROWS, &body);
+	}
+	xid(&b);
+	end(&b, "U2 U3 \n");
+}
+
 Test(grouper, what_can_not_be_read_is_a_doubt_never_nothing)
 {
 	struct bench b;

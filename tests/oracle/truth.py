@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the server says: its tables, and their rows by SELECT in the stream's form."""
+
+import struct
+
+from harness.tables import Column, Number
+
+from .fold import MARK
+
+SYSTEM = ("mysql", "sys", "information_schema", "performance_schema", MARK[0])
+KINDS = {
+    **dict.fromkeys(("tinyint", "smallint", "mediumint", "int", "bigint", "year"), "int"),
+    **dict.fromkeys(("binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob", "vector"),
+                    "binary"),
+    **dict.fromkeys(("geometry", "point", "linestring", "polygon", "multipoint", "multilinestring",
+                     "multipolygon", "geometrycollection", "geomcollection"), "binary"),
+    "decimal": "decimal", "float": "float", "double": "double", "bit": "bit", "json": "json",
+}
+
+
+def quoted(name):
+    return "`%s`" % name.replace("`", "``")
+
+
+def literal(text):
+    return "_utf8mb4 x'%s'" % text.encode().hex()
+
+
+class Field(Column):
+    """A column as it is on the server."""
+
+    def expression(self):
+        name = quoted(self.name)
+        if self.kind in ("float", "double"):
+            return name + " * 1e0"  # else a FLOAT has six digits, a DOUBLE(M,D) has D
+        if self.kind == "bit":
+            return name + " + 0"
+        if self.kind == "json":
+            return "CAST(%s AS CHAR)" % name
+        if self.kind == "binary":
+            return "HEX(%s)" % name
+        return name
+
+    def expected(self, value):
+        if self.kind == "binary" and value is not None:
+            value = bytes.fromhex(value)
+        return super().expected(value)
+
+    def folded(self, value):
+        """What expected() made, as the stream writes it: to go on folding from."""
+        if self.kind not in ("float", "double") or value is None:
+            return value
+        if self.kind == "double":
+            return Number(repr(value))
+        for digits in range(1, 10):
+            short = "%.*g" % (digits, value)
+            if struct.pack("f", float(short)) == struct.pack("f", value):
+                break
+        return Number(short)
+
+
+class Truth:
+    """One table: its fields, key, and `rows`: lists of expected values."""
+
+    def __init__(self, name, fields, key):
+        self.name, self.fields, self.key = name, fields, key
+        self.names = [field.name for field in fields]
+        self.floats = frozenset(f.name for f in fields if f.kind in ("float", "double"))
+        self.rows = []
+
+    def read(self, cursor):
+        cursor.execute("SELECT %s FROM %s.%s" % (
+            ", ".join(field.expression() for field in self.fields), *map(quoted, self.name)))
+        self.rows = [
+            {field.name: field.expected(value) for field, value in zip(self.fields, values)}
+            for values in cursor.fetchall()]
+
+    def folded(self):
+        """The rows as the stream would have them."""
+        return [{f.name: f.folded(row[f.name]) for f in self.fields} for row in self.rows]
+
+
+def databases(cursor):
+    cursor.execute("SELECT schema_name FROM information_schema.schemata")
+    return [row[0] for row in cursor.fetchall() if row[0] not in SYSTEM]
+
+
+def read(connection):
+    """All tables that are there, with their rows: name -> Truth."""
+    with connection.cursor() as cursor:
+        # Values may hold anything: nothing of a session's mode may change how they are shown.
+        cursor.execute("SET SESSION sql_mode = ''")
+        found = databases(cursor)
+        if not found:
+            return {}
+        within = "table_schema IN (%s)" % ", ".join(map(literal, found))
+        cursor.execute(
+            "SELECT table_schema, table_name, column_name, data_type FROM information_schema.columns"
+            " JOIN information_schema.tables USING (table_schema, table_name) WHERE %s AND"
+            " table_type = 'BASE TABLE' ORDER BY table_schema, table_name, ordinal_position"
+            % within)
+        fields = {}
+        for schema, table, column, kind in cursor.fetchall():
+            fields.setdefault((schema, table), []).append(
+                Field(column, kind, KINDS.get(str(kind).lower(), "text")))
+        cursor.execute(
+            "SELECT table_schema, table_name, column_name FROM information_schema.statistics WHERE"
+            " index_name = 'PRIMARY' AND %s ORDER BY seq_in_index" % within)
+        keys = {}
+        for schema, table, column in cursor.fetchall():
+            keys.setdefault((schema, table), []).append(column)
+        tables = {}
+        for name, columns in fields.items():
+            tables[name] = Truth(name, columns, keys.get(name, []))
+            tables[name].read(cursor)
+        return tables

@@ -26,22 +26,22 @@ def compare(folded, truth, where):
         rows = folded.setdefault(name, Rows())
         rows.floats = table.floats
         count.tables += 1
-        found = (by_key if table.key else as_bag)(rows, table, count, where)
-        problems += found
+        key = table.key_for(rows)
+        if key is None:
+            problems.append(Problem(name, "", "key", table.keys[0], rows.key_names, where))
+            key = table.keys[0]
+        else:
+            problems += (by_key if key else as_bag)(rows, table, key, count, where)
         # From here on as the server has it, so that a difference is reported once.
-        rows.adopt(table.key, table.floats, table.folded())
+        rows.adopt(key, table.floats, table.folded(), table.primary)
     return count, problems
 
 
-def by_key(rows, table, count, where):
+def by_key(rows, table, key_names, count, where):
     problems = []
-    if rows.bag:
-        return [Problem(table.name, "", "key", table.key, "none", where)]
-    if rows.keyed and set(rows.key_names) != set(table.key):
-        return [Problem(table.name, "", "key", table.key, rows.key_names, where)]
     left = dict(rows.keyed)
     for expected, as_folded in zip(table.rows, table.folded()):
-        key = {name: as_folded[name] for name in table.key}
+        key = {name: as_folded[name] for name in key_names}
         row = left.pop(rows.key_of(key), None)
         if row is None:
             if rows.whole:
@@ -68,10 +68,8 @@ def by_key(rows, table, count, where):
     return problems
 
 
-def as_bag(rows, table, count, where):
+def as_bag(rows, table, key_names, count, where):
     """Without a key only whole rows can be told apart."""
-    if rows.keyed:
-        return [Problem(table.name, "", "key", "none", rows.key_names, where)]
     problems, bag = [], Rows()
     rows.bag, old = {}, rows.bag
     for row, times in old.values():  # with what is now known of the columns

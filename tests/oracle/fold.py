@@ -37,6 +37,7 @@ class Rows:
         self.keyed = {}
         self.bag = {}  # frozen row -> [row, how often]
         self.floats = frozenset()  # names of FLOAT and DOUBLE columns, where known
+        self.primary = False  # key_names are known to be those of a primary key
 
     def __len__(self):
         return len(self.keyed) + sum(count for _, count in self.bag.values())
@@ -67,6 +68,7 @@ class Rows:
 
     def clear(self):
         self.keyed, self.bag, self.key_names, self.whole = {}, {}, None, True
+        self.primary = False
 
     def forget(self):
         """Nothing is known of the rows any more."""
@@ -80,11 +82,28 @@ class Rows:
             self.bag = {}
         self.keyed = {key: loosened(row, self.key_names) for key, row in self.keyed.items()}
 
-    def adopt(self, key_names, floats, rows):
+    def use_key(self, names):
+        """Where there is no primary key, a server may take a unique one for it (MySQL does), and that
+        may come and go without any row being touched. Whether the rows can be known by `names`."""
+        rows = list(self.keyed.values()) + [
+            row for row, count in self.bag.values() for _ in range(count)]
+        if self.primary or any(row.loose for row in rows):
+            return False
+        self.keyed, self.bag, self.key_names = {}, {}, names or None
+        for row in rows:
+            if not names:
+                self.put(row)
+                continue
+            if not names <= row.keys():
+                return False
+            self.keyed[self.key_of({name: row[name] for name in names})] = row
+        return len(self) == len(rows)
+
+    def adopt(self, key_names, floats, rows, primary):
         """Takes rows from a look-up, made where the stream is at the same place."""
         self.clear()
-        self.floats = floats
-        self.key_names = tuple(key_names) if key_names else None
+        self.floats, self.primary = floats, primary
+        self.key_names = frozenset(key_names) or None
         for row in rows:
             if key_names:
                 self.keyed[self.key_of({name: row[name] for name in key_names})] = Row(row)
@@ -187,9 +206,8 @@ class Fold:
     # ---- rows
 
     def keys_fit(self, rows, table, change, place):
-        names = tuple(change["key"])
-        if not names and rows.keyed or names and rows.bag or (
-                rows.key_names and names and set(names) != set(rows.key_names)):
+        names = frozenset(change["key"])
+        if len(rows) and names != (rows.key_names or frozenset()) and not rows.use_key(names):
             self.problem(table, change["key"], "key", rows.key_names, names, place)
             rows.forget()
         rows.key_names = names or None
@@ -257,7 +275,7 @@ class Fold:
         held = self.gone(rows, table, place, {
             name: old.get(name, row.get(name, value)) if name in old else value
             for name, value in key.items()}, before)
-        new = self.new_row({**(held or {}), **row})
+        new = self.new_row({**(held or {}), **row} if self.partial else row)
         self.store(rows, table, place, {
             name: row.get(name, value) for name, value in key.items()}, new)
 

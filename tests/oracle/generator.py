@@ -61,7 +61,7 @@ class Generator:
 
     def set_up(self):
         self.add("SET SESSION sql_mode = 'NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES'")
-        self.add("SET SESSION innodb_lock_wait_timeout = 2, lock_wait_timeout = 4, time_zone = '%s'"
+        self.add("SET SESSION innodb_lock_wait_timeout = 1, lock_wait_timeout = 2, time_zone = '%s'"
                  % self.random.choice(("+00:00", "+00:00", "-03:30", "+05:45")))
         if not self.old:
             self.add("SET SESSION innodb_strict_mode = 0")
@@ -114,10 +114,12 @@ class Generator:
         self.directive("barrier")
 
     def begin(self):
-        self.turn_to(self.talks[0])
+        first = self.talks[0]
+        first.fresh = False
+        self.turn_to(first)
         for name in (self.db, self.other):
             self.add("CREATE DATABASE %s" % quoted(name))
-        self.add("USE %s" % quoted(self.db))
+        self.set_up()
         if self.has("compression") and self.mariadb:
             self.add("SET GLOBAL log_bin_compress = ON, GLOBAL log_bin_compress_min_len = 10")
         tables.make_all(self)

@@ -107,7 +107,9 @@ class Player:
 
     def disconnect(self):
         if self.current in self.sessions:
-            self.waiting.append(self.sessions.pop(self.current).put(None))
+            done = self.sessions.pop(self.current).put(None)
+            self.waiting.append(done)
+            done.wait(10)
 
     def rest(self, seconds=120):
         """Waits until no statement is under way."""

@@ -9,9 +9,10 @@ import re
 TOKEN = re.compile(
     r"""`((?:[^`]|``)*)` | "((?:[^"]|"")*)" | ('(?:[^'\\]|\\.|'')*') | ([\w$\x80-\U0010ffff]+) | (\S)""",
     re.DOTALL | re.VERBOSE)
-EXECUTED = re.compile(r"/\*M?![0-9]*(.*?)\*/", re.DOTALL)
-COMMENT = re.compile(r"/\*.*?\*/|#[^\n]*|--(?=\s)[^\n]*", re.DOTALL)
-TEXT = re.compile(r"""('(?:[^'\\]|\\.|'')*'|"(?:[^"\\]|\\.|"")*"|`(?:[^`]|``)*`)""", re.DOTALL)
+# Texts, which may look like comments; comments that servers execute; other comments.
+COMMENT = re.compile(
+    r"""('(?:[^'\\]|\\.|'')*'|"(?:[^"\\]|\\.|"")*"|`(?:[^`]|``)*`)"""
+    r"""|/\*M?![0-9]*(.*?)\*/|/\*.*?\*/|\#[^\n]*|--(?=\s)[^\n]*""", re.DOTALL)
 
 # Statements that leave all rows as they are.
 HARMLESS = re.compile(
@@ -45,9 +46,7 @@ class Token:
 
 
 def tokens(sql):
-    """Texts and quoted names may look like comments, so these are only removed around them."""
-    parts = TEXT.split(EXECUTED.sub(r" \1 ", sql) if "/*" in sql and "!" in sql else sql)
-    plain = "".join(part if n % 2 else COMMENT.sub(" ", part) for n, part in enumerate(parts))
+    plain = COMMENT.sub(lambda match: match[1] or " %s " % (match[2] or ""), sql)
     return [Token(match) for match in TOKEN.finditer(plain)]
 
 

@@ -60,13 +60,23 @@ class Field(Column):
 
 
 class Truth:
-    """One table: its fields, key, and `rows`: lists of expected values."""
+    """One table: its fields, and `rows`: expected values. `keys`: what a row may be known by, names of
+    columns: those of its primary key; else of a unique one without NULLs, or none."""
 
-    def __init__(self, name, fields, key):
-        self.name, self.fields, self.key = name, fields, key
+    def __init__(self, name, fields, indexes):
+        self.name, self.fields = name, fields
+        self.primary = "PRIMARY" in indexes
+        self.keys = [indexes["PRIMARY"]] if self.primary else [frozenset(), *indexes.values()]
         self.names = [field.name for field in fields]
         self.floats = frozenset(f.name for f in fields if f.kind in ("float", "double"))
         self.rows = []
+
+    def key_for(self, rows):
+        """The one that the folded rows have, or None if they have another."""
+        if not len(rows) and rows.key_names not in self.keys:
+            return self.keys[0]
+        names = rows.key_names or frozenset()
+        return names if names in self.keys else None
 
     def read(self, cursor):
         cursor.execute("SELECT %s FROM %s.%s" % (
@@ -104,13 +114,17 @@ def read(connection):
             fields.setdefault((schema, table), []).append(
                 Field(column, kind, KINDS.get(str(kind).lower(), "text")))
         cursor.execute(
-            "SELECT table_schema, table_name, column_name FROM information_schema.statistics WHERE"
-            " index_name = 'PRIMARY' AND %s ORDER BY seq_in_index" % within)
-        keys = {}
-        for schema, table, column in cursor.fetchall():
-            keys.setdefault((schema, table), []).append(column)
+            "SELECT table_schema, table_name, index_name, column_name, nullable FROM"
+            " information_schema.statistics WHERE non_unique = 0 AND %s" % within)
+        keys, nullable = {}, set()
+        for schema, table, index, column, null in cursor.fetchall():
+            keys.setdefault((schema, table), {}).setdefault(index, set()).add(column)
+            if null == "YES":
+                nullable.add((schema, table, index))
         tables = {}
         for name, columns in fields.items():
-            tables[name] = Truth(name, columns, keys.get(name, []))
+            tables[name] = Truth(name, columns, {
+                index: frozenset(names) for index, names in keys.get(name, {}).items()
+                if (*name, index) not in nullable})
             tables[name].read(cursor)
         return tables

@@ -15,7 +15,7 @@ class Generator:
     """`careful`: the log has no column names, so DDL stands alone between barriers."""
 
     def __init__(self, seed, server, features, careful):
-        self.server, self.careful = server, careful
+        self.server, self.careful = server, careful or server == "mysql56"
         self.random = random.Random("%s %s" % (seed, server))
         self.features = [
             name for name in features if self.random.random() < FEATURES[name][1]]

@@ -5,6 +5,7 @@ import argparse
 import collections
 import os
 import shutil
+import signal
 import sys
 import tempfile
 
@@ -37,7 +38,7 @@ def arguments():
     add("--keep", metavar="DIR", help="folder for scripts, streams and logs of what failed")
     add("--refused", action="store_true", help="show why statements were refused")
     add("--print", action="store_true", dest="show", help="print the seeds' scripts, run nothing")
-    add("--plant", choices=("drop", "alter", "duplicate", "swap"),
+    add("--plant", choices=("drop", "alter", "duplicate", "late"),
         help="falsify one line of each stream: the oracle has to find it")
     return parser.parse_args()
 
@@ -87,7 +88,7 @@ def works(options, name):
         [part for part in options.without.split(",") if part])
     for seed in seeds_of(options.seeds):
         yield "seed %d" % seed, generator.script(
-            seed, name, chosen, options.size, options.metadata == "least")
+            seed, name, chosen, options.size, careful=options.metadata == "least")
 
 
 def partial(options, text):
@@ -96,16 +97,14 @@ def partial(options, text):
 
 def run_server(options, name, root):
     import pymysql
-    from harness import servers
     from . import plant, script
+    from .source import SERVERS, reset
     from .trial import Trial
-    kinds = {"mariadb": "MariaDB", "mariadb118": "MariaDB118", "mysql": "MySQL",
-             "mysql56": "MySQL56"}
+    kind = SERVERS[name]
     more = ["--binlog-row-image=" + options.image]
-    if options.metadata == "least" and name != "mysql56":
-        kind = getattr(servers, kinds[name])
+    if options.metadata == "least" and kind.least_metadata:
         more.append("--binlog-row-metadata=" + kind.least_metadata)
-    source = getattr(servers, kinds[name])(root + "/" + name, *more)
+    source = kind(root + "/" + name, *more)
     total = Total()
     try:
         source.start()
@@ -143,22 +142,6 @@ def run_server(options, name, root):
     return total
 
 
-def reset(source):
-    """What a script may have left: global settings, and XA transactions without a session."""
-    source.run("SET GLOBAL binlog_checksum = CRC32")
-    if source.flavour == "mariadb":
-        source.run("SET GLOBAL log_bin_compress = OFF")
-    for row in source.run("XA RECOVER FORMAT='SQL'" if source.flavour == "mariadb"
-                          else "XA RECOVER CONVERT XID" if source.version >= (5, 7)
-                          else "XA RECOVER"):
-        xid = row[3] if source.flavour == "mariadb" else None
-        if xid is None:
-            data = row[3][2:] if row[3].startswith("0x") else row[3].encode().hex()
-            gtrid, bqual = int(row[1]) * 2, int(row[2]) * 2
-            xid = "x'%s',x'%s',%s" % (data[:gtrid], data[gtrid:gtrid + bqual], row[0])
-        source.run("XA ROLLBACK %s" % xid)
-
-
 def main():
     options = arguments()
     if options.list_features:
@@ -175,6 +158,9 @@ def main():
                 print(text)
         return 0
     os.environ["FASTLANE_BUILD"] = options.build
+    # So that no server is left behind.
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, lambda number, frame: sys.exit(128 + number))
     root = tempfile.mkdtemp(prefix="fl-oracle-")
     failed = 0
     try:

@@ -12,8 +12,8 @@ def is_row(line):
 
 
 class Tamper:
-    """Called with each line, returns the lines to pass on. One insert is dropped, altered, doubled or
-    swapped with the line behind it."""
+    """Called with each line, returns the lines to pass on. One insert is dropped, altered, doubled, or
+    comes late, behind its transaction."""
 
     def __init__(self, kind, seed, after=None):
         self.kind = kind
@@ -23,6 +23,8 @@ class Tamper:
 
     def __call__(self, line):
         if self.held is not None:
+            if b'"commit":true' not in line:
+                return [line]
             held, self.held = self.held, None
             return [line, held]
         if self.done or not is_row(line):
@@ -40,7 +42,7 @@ class Tamper:
     def duplicate(self, line):
         return [line, line]
 
-    def swap(self, line):
+    def late(self, line):
         self.held = line
         return []
 

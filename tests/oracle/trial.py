@@ -11,6 +11,7 @@ from . import truth
 from .compare import Count, compare
 from .fold import MARK, Fold
 from .player import Player
+from .source import start_position
 
 MOST_SHOWN = 20
 
@@ -30,7 +31,7 @@ class Trial:
         self.place = None
         self.prepare()
         self.daemon = Fastlane(folder, source, sinks={"log": {"plugin": "stdout"}},
-                               start=source.gtids() or source.file_position())
+                               start=start_position(source))
         self.seconds = time.monotonic()
 
     def prepare(self):

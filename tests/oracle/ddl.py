@@ -15,22 +15,23 @@ def step(g):
     if g.talk.xid:
         return
     talk = g.talk
-    if g.careful:
+    table = g.table(free=True)
+    if table is None:
+        return
+    # Where columns are looked up, they have to be there still.
+    g.slowly = g.careful or g.mariadb and any(one.looked_up for one in g.tables)
+    if g.slowly:
         g.barrier()
     elif g.chance(0.6):
         g.quiet()
     g.turn_to(talk)
-    table = g.table(free=True)
-    if table is None:
-        return
     kind = g.random.choices(
         (add_column, drop_column, modify, rename_column, reorder, index, key, whole, rename, swap,
          truncate, make_anew, like, partition, aside),
         (14, 8, 12, 8, 5, 6, 4, 5, 5, 3, 6, 4, 5, 4, 5))[0]
     kind(g, table)
     transactions.closed(talk)  # it ended what was under way
-    if g.careful:
-        g.barrier()
+    g.slowly = False
 
 
 def alter(g, table, *parts):

@@ -190,6 +190,8 @@ class Fold:
                 self.problem(table, "", "mark", "insert", op, place)
             return
         self.changes += op != "commit"
+        if "doubt" in change:
+            op = "doubt"  # a row that could not be shown
         if op in ("insert", "update", "delete"):
             getattr(self, op)(self.table(table), table, change, place)
         elif op == "truncate":

@@ -29,6 +29,7 @@ class Generator:
         self.tables = []
         self.branches = []
         self.numbers = 0
+        self.slowly = False  # what is logged has been read before anything else happens
         self.base = int(seed) * 100000  # numbers that no other seed uses
         self.pools = pools(server, self.features)
 
@@ -47,6 +48,8 @@ class Generator:
     def add(self, text):
         """A statement in the session at hand."""
         self.steps.append(sql(text))
+        if self.slowly:
+            self.directive("barrier")
 
     def directive(self, kind, text=""):
         self.steps.append(Step(kind, text))
@@ -117,6 +120,9 @@ class Generator:
         first = self.talks[0]
         first.fresh = False
         self.turn_to(first)
+        if self.has("restarts") and (self.careful or self.mariadb):
+            # What a restarted fastlane has not seen itself may be too young to be sure of.
+            self.directive("expect doubt", "has been made or altered since the row was logged")
         for name in (self.db, self.other):
             self.add("CREATE DATABASE %s" % quoted(name))
         self.set_up()

@@ -53,6 +53,12 @@ class Made:
             verb, self, ", ".join(parts), self.engine, " " + self.suffix if self.suffix else "")
 
     @property
+    def looked_up(self):
+        """MariaDB's log does not tell its BINARY from INET and UUID columns."""
+        return any(item.column.sql.startswith(("binary(4)", "binary(16)", "inet", "uuid"))
+                   for item in self.items)
+
+    @property
     def settable(self):
         return [item for item in self.items if not item.made and item.name != "id"]
 

@@ -22,6 +22,8 @@ FEATURES = {
     "annotations": ("all", 0.4, "the statements' text beside their rows"),
     "domains": ("mariadb", 0.3, "GTIDs of several domains"),
     "tags": ("mysql", 0.4, "GTIDs with tags, and of other servers"),
+    "versioned": ("mariadb", 0.3, "system-versioned tables, whose history is in the log"),
+    "sequences": ("mariadb", 0.3, "sequences, and keys that come of them"),
     "two_phase_alter": ("mariadb", 0.3, "ALTER TABLE that is logged twice"),
     "hidden_key": ("mysql", 0.3, "primary keys that the server makes up"),
     "geometry": ("all", 0.4, "geometry columns"),

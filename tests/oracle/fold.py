@@ -37,6 +37,7 @@ class Rows:
         self.keyed = {}
         self.bag = {}  # frozen row -> [row, how often]
         self.floats = frozenset()  # names of FLOAT and DOUBLE columns, where known
+        self.single = False  # a sequence: an insert replaces its row
         self.primary = False  # key_names are known to be those of a primary key
 
     def __len__(self):
@@ -257,6 +258,8 @@ class Fold:
         rows.keyed[name] = row
 
     def insert(self, rows, table, change, place):
+        if rows.single:
+            rows.clear()
         self.keys_fit(rows, table, change, place)
         self.store(rows, table, place, change["key"], self.new_row(change["row"]))
 
@@ -299,9 +302,10 @@ class Fold:
                                if name[0] != effect.db}
             elif effect.kind == "drop":
                 self.tables.pop(table, None)
-            elif effect.kind == "make":
+            elif effect.kind in ("make", "sequence"):
                 if not (effect.keeps and table in self.tables):
-                    self.tables[table] = Rows()
+                    self.tables[table] = Rows(whole=effect.kind == "make")
+                    self.tables[table].single = effect.kind == "sequence"
             elif effect.kind == "rename":
                 # One that is logged twice (START ALTER) has been carried out already.
                 if table in self.tables:

@@ -96,7 +96,6 @@ def partial(options, text):
 
 
 def run_server(options, name, root):
-    import pymysql
     from . import plant, script
     from .source import SERVERS, reset
     from .trial import Trial
@@ -116,7 +115,7 @@ def run_server(options, name, root):
             error = None
             try:
                 trial.run(script.parse(text))
-            except (AssertionError, OSError, ValueError, pymysql.MySQLError) as failure:
+            except Exception as failure:
                 error = failure
             total.add(trial)
             total.failed += bool(error and not trial.failed)

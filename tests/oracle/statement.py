@@ -18,7 +18,7 @@ COMMENT = re.compile(
 HARMLESS = re.compile(
     r"(CREATE|DROP|ALTER) (OR REPLACE )?(DEFINER = \S+( @ \S+)? |ALGORITHM = \w+ "
     r"|SQL SECURITY \w+ |AGGREGATE |UNIQUE |FULLTEXT |SPATIAL |OFFLINE |ONLINE )*"
-    r"(INDEX|VIEW|TRIGGER|PROCEDURE|FUNCTION|EVENT|USER|ROLE|SERVER|SEQUENCE|TEMPORARY)\b"
+    r"(INDEX|VIEW|TRIGGER|PROCEDURE|FUNCTION|EVENT|USER|ROLE|SERVER|TEMPORARY)\b"
     r"|(CREATE|ALTER) (OR REPLACE )?(DATABASE|SCHEMA)\b"
     r"|(GRANT|REVOKE|ANALYZE|OPTIMIZE|REPAIR|CHECK|FLUSH|SET|RENAME USER|INSTALL|UNINSTALL)\b")
 # Parts of an ALTER TABLE that do the same.
@@ -30,8 +30,8 @@ UNIMPORTANT = ("IF", "NOT", "EXISTS", "WAIT", "NOWAIT", "ONLINE", "IGNORE", "OFF
 
 
 class Effect:
-    """`kind`: make, drop, rename, alter (values may be others), rekey (keys too), drop_db, nothing or
-    anything."""
+    """`kind`: make, sequence (a table of one row, which each insert replaces), drop, rename, alter
+    (values may be others), rekey (keys too), drop_db, nothing or anything."""
 
     def __init__(self, kind, db="", table="", to=None, keeps=False):
         self.kind, self.db, self.table, self.to, self.keeps = kind, db, table, to, keeps
@@ -120,7 +120,7 @@ def read(reader, keys):
     if reader.take("DROP", "DATABASE") or reader.take("DROP", "SCHEMA"):
         reader.skip()
         return [Effect("drop_db", db=reader.name()[1])]
-    if reader.take("DROP", "TABLE") or reader.take("DROP", "TABLES"):
+    if any(reader.take("DROP", word) for word in ("TABLE", "TABLES", "SEQUENCE")):
         reader.skip()
         found = [Effect("drop", *reader.name())]
         while reader.take(","):
@@ -131,6 +131,12 @@ def read(reader, keys):
     if reader.take("CREATE", "TABLE") or reader.take("CREATE", "OR", "REPLACE", "TABLE"):
         seen = reader.skip()
         return [Effect("make", *reader.name(), keeps="EXISTS" in seen)]
+    if reader.take("CREATE", "SEQUENCE") or reader.take("CREATE", "OR", "REPLACE", "SEQUENCE"):
+        seen = reader.skip()
+        return [Effect("sequence", *reader.name(), keeps="EXISTS" in seen)]
+    if reader.take("ALTER", "SEQUENCE"):
+        reader.skip()
+        return [Effect("rekey", *reader.name())]
     if reader.word() == "ALTER":
         reader.at += 1
         reader.skip()

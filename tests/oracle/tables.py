@@ -7,6 +7,7 @@ from harness.tables import Column
 from harness.types import octets, text
 
 from .columns import room, small
+from .truth import quoted
 from .world import Item, Made, id_column
 
 ODD_NAMES = ("has space", "tick`ed", "select", "größe", "表", "a.b", "Upper", "x;y", 'quo"te', "it's",
@@ -28,6 +29,10 @@ def make_all(g):
         typed(g, "other_engine", engine=engine)
     if g.has("generated"):
         generated(g)
+    if g.has("versioned"):
+        versioned(g)
+    if g.has("sequences"):
+        sequence(g)
     if g.has("foreign_keys"):
         foreign_keys(g)
     if g.has("triggers"):
@@ -167,6 +172,20 @@ def generated(g):
     return made
 
 
+def versioned(g):
+    made = Made(g.db, name(g, "versioned"), [id_column()] + some_columns(g, 3),
+                suffix="WITH SYSTEM VERSIONING")
+    made.pinned = True
+    return add(g, made)
+
+
+def sequence(g):
+    g.add("CREATE SEQUENCE %s.numbers START WITH 5 INCREMENT BY 2 CACHE 3" % quoted(g.db))
+    made = Made(g.db, "numbered", [id_column(), Item("n", Column("n", "bigint", "int", ("0", "-1")))])
+    made.items[1].default = "nextval(%s.numbers)" % quoted(g.db)
+    return add(g, made)
+
+
 def foreign_keys(g):
     """Only MySQL logs what cascades."""
     action = "CASCADE" if g.server == "mysql" else "RESTRICT"
@@ -195,7 +214,7 @@ def triggers(g):
         g.add("CREATE TRIGGER on_%s AFTER %s ON %s FOR EACH ROW INSERT INTO audit (what, n) VALUES"
               " ('%s', %s.id)" % (event.lower(), event, watched, event.lower(), row))
     other = g.table()
-    names = ", ".join("`%s`" % item.name.replace("`", "``") for item in audit.items[1:])
+    names = ", ".join(quoted(item.name) for item in audit.items[1:])
     g.add("CREATE PROCEDURE both_tables (n int) BEGIN START TRANSACTION; INSERT INTO audit (%s) VALUES"
           " ('proc', n); DELETE FROM %s WHERE id = n; COMMIT; END" % (names, other))
     g.procedure = "CALL both_tables(%d)"

@@ -63,8 +63,8 @@ class Truth:
     """One table: its fields, and `rows`: expected values. `keys`: what a row may be known by, names of
     columns: those of its primary key; else of a unique one without NULLs, or none."""
 
-    def __init__(self, name, fields, indexes):
-        self.name, self.fields = name, fields
+    def __init__(self, name, fields, indexes, versioned=False):
+        self.name, self.fields, self.versioned = name, fields, versioned
         self.primary = "PRIMARY" in indexes
         self.keys = [indexes["PRIMARY"]] if self.primary else [frozenset(), *indexes.values()]
         self.names = [field.name for field in fields]
@@ -79,8 +79,10 @@ class Truth:
         return names if names in self.keys else None
 
     def read(self, cursor):
-        cursor.execute("SELECT %s FROM %s.%s" % (
-            ", ".join(field.expression() for field in self.fields), *map(quoted, self.name)))
+        # Rows that are history are rows to the log.
+        cursor.execute("SELECT %s FROM %s.%s%s" % (
+            ", ".join(field.expression() for field in self.fields), *map(quoted, self.name),
+            " FOR SYSTEM_TIME ALL" if self.versioned else ""))
         self.rows = [
             {field.name: field.expected(value) for field, value in zip(self.fields, values)}
             for values in cursor.fetchall()]
@@ -105,14 +107,21 @@ def read(connection):
             return {}
         within = "table_schema IN (%s)" % ", ".join(map(literal, found))
         cursor.execute(
-            "SELECT table_schema, table_name, column_name, data_type FROM information_schema.columns"
-            " JOIN information_schema.tables USING (table_schema, table_name) WHERE %s AND"
-            " table_type = 'BASE TABLE' ORDER BY table_schema, table_name, ordinal_position"
-            % within)
-        fields = {}
-        for schema, table, column, kind in cursor.fetchall():
+            "SELECT table_schema, table_name, column_name, data_type, table_type FROM"
+            " information_schema.columns JOIN information_schema.tables USING (table_schema,"
+            " table_name) WHERE %s AND table_type IN ('BASE TABLE', 'SEQUENCE', 'SYSTEM VERSIONED')"
+            " ORDER BY table_schema, table_name, ordinal_position" % within)
+        fields, versioned = {}, set()
+        for schema, table, column, kind, table_type in cursor.fetchall():
             fields.setdefault((schema, table), []).append(
                 Field(column, kind, KINDS.get(str(kind).lower(), "text")))
+            if table_type == "SYSTEM VERSIONED":
+                versioned.add((schema, table))
+        for name in versioned:
+            # Where they are not declared they are there all the same.
+            if not any(field.name == "row_end" for field in fields[name]):
+                fields[name] += [Field(column, "timestamp(6)", "text")
+                                 for column in ("row_start", "row_end")]
         cursor.execute(
             "SELECT table_schema, table_name, index_name, column_name, nullable FROM"
             " information_schema.statistics WHERE non_unique = 0 AND %s" % within)
@@ -123,8 +132,9 @@ def read(connection):
                 nullable.add((schema, table, index))
         tables = {}
         for name, columns in fields.items():
+            more = {"row_end"} if name in versioned else set()
             tables[name] = Truth(name, columns, {
-                index: frozenset(names) for index, names in keys.get(name, {}).items()
-                if (*name, index) not in nullable})
+                index: frozenset(names | more) for index, names in keys.get(name, {}).items()
+                if (*name, index) not in nullable}, name in versioned)
             tables[name].read(cursor)
         return tables

@@ -119,6 +119,22 @@ static int on_gtid(struct fl_grouper *g, const struct fl_event *event, struct fl
 	return 0;
 }
 
+/* A name out of a statement, with the quotes that are doubled in it made single. */
+static struct fl_bytes copy_name(struct fl_txn *txn, struct fl_bytes sql, struct fl_bytes name)
+{
+	struct fl_bytes copy = fl_txn_copy(txn, name);
+	char quote = name.size > 0 && name.data != sql.data ? name.data[-1] : 0;
+	if (copy.data == NULL || (quote != '`' && quote != '"'))
+		return copy;
+	char *to = (char *)copy.data;
+	copy.size = 0;
+	for (size_t i = 0; i < name.size; i++) {
+		to[copy.size++] = name.data[i];
+		i += name.data[i] == quote;
+	}
+	return copy;
+}
+
 static int add_statement(struct fl_grouper *g, enum fl_op op, const struct fl_query *query,
 	const struct fl_statement *statement, struct fl_err *err)
 {
@@ -127,8 +143,9 @@ static int add_statement(struct fl_grouper *g, enum fl_op op, const struct fl_qu
 	if (change == NULL)
 		return fl_group_no_memory(err);
 	change->op = op;
-	change->db = fl_txn_copy(txn, statement->db.size > 0 ? statement->db : query->db);
-	change->table = fl_txn_copy(txn, statement->name);
+	change->db = statement->db.size > 0 ? copy_name(txn, query->sql, statement->db)
+					    : fl_txn_copy(txn, query->db);
+	change->table = copy_name(txn, query->sql, statement->name);
 	change->sql = fl_txn_copy(txn, query->sql);
 	if (change->db.data == NULL || change->table.data == NULL || change->sql.data == NULL)
 		return fl_group_no_memory(err);

@@ -607,6 +607,17 @@ Test(grouper, a_statement_s_names_are_read_in_its_client_s_character_set)
 	end(&b, "Té \n? \n? \nT乗 \n? \n? \nT表 \n? \nTa \n");
 }
 
+Test(grouper, a_truncated_table_has_the_name_that_its_quotes_stand_for)
+{
+	struct bench b;
+	begin(&b, 1 << 20, mysql);
+	query(&b, "TRUNCATE `tick``ed`");
+	query(&b, "TRUNCATE TABLE `shop`.```b`");
+	query(&b, "TRUNCATE \"a\"\"b`c``d\"");
+	query(&b, "TRUNCATE plain");
+	end(&b, "Ttick`ed \nT`b \nTa\"b`c``d \nTplain \n");
+}
+
 Test(grouper, a_table_in_doubt_shows_no_rows)
 {
 	struct bench b;

@@ -75,6 +75,11 @@ const char *fl_event_name(uint8_t type)
 	return names[type] != NULL ? names[type] : "unknown event";
 }
 
+bool fl_event_is_known(uint8_t type)
+{
+	return names[type] != NULL;
+}
+
 static int corrupt(uint8_t type, struct fl_err *err, const char *what)
 {
 	return fl_err_set(err, FL_ECORRUPT, "%s: %s", fl_event_name(type), what);

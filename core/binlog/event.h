@@ -64,6 +64,7 @@ enum {
 
 /* The event's name as servers write it ("TRANSACTION_PAYLOAD_EVENT"), "unknown event" otherwise. */
 const char *fl_event_name(uint8_t type);
+bool fl_event_is_known(uint8_t type);
 
 /* What the last FORMAT_DESCRIPTION event said of the events behind it. */
 struct fl_format {

@@ -36,6 +36,10 @@ struct fl_collations {
 	} * by_id;		 /* `count` of them; name "" where the id is not in use */
 };
 
+/* Those that all supported servers have, for a binlog that is read without its server. `ret->by_id`
+ * is to be freed. 0 or FL_ENOMEM. */
+int fl_collations_known(struct fl_collations *ret);
+
 /* "utf8mb4" -> FL_CHARSET_UTF8; a name that is not decoded -> FL_CHARSET_OTHER. */
 enum fl_charset fl_charset_from_name(struct fl_bytes name);
 
@@ -48,7 +52,9 @@ enum fl_form {
 	FL_FORM_BINARY,
 	FL_FORM_ENUM,
 	FL_FORM_SET,
-	FL_FORM_JSON, /* MySQL's binary JSON */
+	FL_FORM_JSON,	  /* MySQL's binary JSON */
+	FL_FORM_BYTES,	  /* as the server logged them: not even padding is known */
+	FL_FORM_SIGNLESS, /* an integer whose sign is not known */
 };
 
 enum { FL_NAME_PAD = 16 }; /* names are copied in pieces of that many bytes */
@@ -74,7 +80,7 @@ struct fl_column_def {
 };
 
 /* Where the column names come from. */
-enum fl_names { FL_NAMES_NONE, FL_NAMES_METADATA, FL_NAMES_SCHEMA };
+enum fl_names { FL_NAMES_NONE, FL_NAMES_METADATA, FL_NAMES_SCHEMA, FL_NAMES_NUMBERS };
 
 struct fl_table_def {
 	struct fl_table
@@ -123,6 +129,13 @@ struct fl_schema_column {
  * Before the definition is shared. */
 int fl_table_complete(struct fl_table_def *def, const struct fl_schema_column *columns,
 	unsigned count, struct fl_err *err);
+
+/* Completes a definition that lacks names and more, and of which there is no schema to ask: columns
+ * are called @1, @2 ...; text whose character set is not told is shown as its bytes, an ENUM
+ * without labels as its index, a SET as a number; an integer whose sign is not told is refused
+ * where that makes a difference; MariaDB's INET and UUID types look
+ * like BINARY and are shown like it. Before the definition is shared. 0 or FL_ENOMEM. */
+int fl_table_number_columns(struct fl_table_def *def, struct fl_err *err);
 
 /* Marks all of its rows as not to be shown, for a reason of one line, which is to name the table:
  * it is the error of whoever asks for a value. Before it is shared. */

@@ -98,7 +98,8 @@ static inline char *write_short(const struct fl_column_def *def, struct fl_cell 
 static struct fl_cell padded(
 	const struct fl_column_def *def, struct fl_cell cell, uint8_t buffer[LONGEST_CHAR])
 {
-	if (def->type != FL_TYPE_STRING || cell.size >= def->fixed_size)
+	if (def->type != FL_TYPE_STRING || cell.size >= def->fixed_size ||
+		def->form == FL_FORM_BYTES)
 		return cell;
 	memset(buffer, 0, def->fixed_size);
 	memcpy(buffer, cell.at, cell.size);
@@ -186,6 +187,19 @@ char *fl_value_json_write(const struct fl_column_def *def, struct fl_cell cell, 
 	return end + 1;
 }
 
+/* An integer whose sign is not known, as the number that it is either way; as text too. */
+static int write_signless(const struct fl_column_def *def, struct fl_cell cell, struct fl_buf *out)
+{
+	uint64_t value = read_uint(cell.at, def->type);
+	if (value >> (8 * cell.size - 1) != 0)
+		return FL_EUNSUPPORTED;
+	char *to = fl_buf_reserve(out, FL_SHORT_MAX);
+	if (to == NULL)
+		return FL_ENOMEM;
+	out->size = (size_t)(fl_uint_write(value, to) - out->data);
+	return 0;
+}
+
 int fl_value_json(const struct fl_column_def *def, struct fl_cell cell, struct fl_buf *out)
 {
 	size_t room = fl_value_json_room(def, cell);
@@ -203,6 +217,7 @@ int fl_value_json(const struct fl_column_def *def, struct fl_cell cell, struct f
 	case FL_FORM_TEXT:
 		return json_quoted(def->charset, as_text(cell), out);
 	case FL_FORM_BINARY:
+	case FL_FORM_BYTES:
 		return json_base64(def, cell, out);
 	case FL_FORM_ENUM: {
 		struct fl_bytes label;
@@ -217,6 +232,8 @@ int fl_value_json(const struct fl_column_def *def, struct fl_cell cell, struct f
 	}
 	case FL_FORM_JSON:
 		return json_document(cell, out);
+	case FL_FORM_SIGNLESS:
+		return write_signless(def, cell, out);
 	case FL_FORM_NUMBER:
 	case FL_FORM_SHORT:
 	case FL_FORM_NONE:
@@ -258,6 +275,7 @@ int fl_value_text(const struct fl_column_def *def, struct fl_cell cell, struct f
 	case FL_FORM_TEXT:
 		return fl_charset_text(def->charset, as_text(cell), out);
 	case FL_FORM_BINARY:
+	case FL_FORM_BYTES:
 		return text_hex(def, cell, out);
 	case FL_FORM_ENUM: {
 		struct fl_bytes label;
@@ -271,6 +289,8 @@ int fl_value_text(const struct fl_column_def *def, struct fl_cell cell, struct f
 		return write_set(def, cell, false, out);
 	case FL_FORM_JSON:
 		return json_document(cell, out);
+	case FL_FORM_SIGNLESS:
+		return write_signless(def, cell, out);
 	case FL_FORM_NONE:
 		break;
 	}
@@ -325,7 +345,8 @@ int fl_value_decode(const struct fl_column_def *def, struct fl_cell cell, struct
 			return FL_ECORRUPT;
 		*ret = value;
 		return 0;
-	case FL_FORM_BINARY: {
+	case FL_FORM_BINARY:
+	case FL_FORM_BYTES: {
 		uint8_t buffer[LONGEST_CHAR];
 		struct fl_cell whole = padded(def, cell, buffer);
 		value.kind = FL_VALUE_BINARY;
@@ -353,6 +374,9 @@ int fl_value_decode(const struct fl_column_def *def, struct fl_cell cell, struct
 		break;
 	case FL_FORM_JSON:
 		value.kind = FL_VALUE_JSON;
+		break;
+	case FL_FORM_SIGNLESS:
+		value.kind = FL_VALUE_NUMBER;
 		break;
 	case FL_FORM_NONE:
 		break;

@@ -101,8 +101,8 @@ static void name_place(
 	fl_buf_finish(&text);
 }
 
-int fl_session_open(struct fl_session *session, const struct fl_position *position, bool until_end,
-	struct fl_err *err)
+int fl_session_open(struct fl_session *session, const struct fl_position *position,
+	const struct fl_position *applied, bool until_end, struct fl_err *err)
 {
 	/* A MySQL whose GTIDs have been turned off since can still be asked by place. */
 	bool by_gtids =
@@ -118,7 +118,8 @@ int fl_session_open(struct fl_session *session, const struct fl_position *positi
 
 	struct fl_buf encoded = { 0 };
 	if (by_gtids) {
-		int result = check_executed(session, position->gtids, err);
+		int result =
+			applied->gtids != NULL ? check_executed(session, applied->gtids, err) : 0;
 		if (result != 0)
 			return result;
 		result = prepare_gtids(session, position->gtids, &encoded, err);

@@ -6,6 +6,7 @@
 #ifndef FL_GROUP_H
 #define FL_GROUP_H
 
+#include "binlog/inflate.h"
 #include "transaction/grouper.h"
 
 enum { FL_MOST_SAVEPOINTS = 1000 };
@@ -24,6 +25,8 @@ struct fl_grouper {
 	const struct fl_collations *collations;
 	struct fl_tables *tables;
 	struct fl_prepared *prepared;
+	struct fl_inflater *inflater;
+	bool in_payload; /* the event at hand comes out of a compressed one */
 
 	/* The place behind the last event. */
 	char file[FL_FILE_NAME_SIZE];

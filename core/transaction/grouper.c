@@ -14,8 +14,11 @@ struct fl_grouper *fl_grouper_create(const struct fl_grouper_hooks *hooks, size_
 	g->limit = limit;
 	g->tables = fl_tables_create();
 	g->prepared = fl_prepared_create(limit);
+	g->inflater =
+		fl_inflater_create(hooks->event_bytes != 0 ? hooks->event_bytes : (size_t)1 << 30);
 	g->savepoints = malloc(FL_MOST_SAVEPOINTS * sizeof(*g->savepoints));
-	if (g->tables == NULL || g->prepared == NULL || g->savepoints == NULL) {
+	if (g->tables == NULL || g->prepared == NULL || g->inflater == NULL ||
+		g->savepoints == NULL) {
 		fl_grouper_destroy(g);
 		return NULL;
 	}
@@ -31,6 +34,7 @@ void fl_grouper_destroy(struct fl_grouper *g)
 	fl_txn_unref(g->doubts);
 	fl_tables_destroy(g->tables);
 	fl_prepared_destroy(g->prepared);
+	fl_inflater_destroy(g->inflater);
 	free(g->savepoints);
 	free(g);
 }
@@ -42,8 +46,14 @@ void fl_grouper_restart(struct fl_grouper *g, const struct fl_position *from,
 	fl_tables_clear(g->tables);
 	g->collations = collations;
 	g->format = (struct fl_format){ 0 };
+	g->in_payload = false;
 	memcpy(g->file, from->file, sizeof(g->file));
 	g->offset = from->offset;
+}
+
+void fl_grouper_move(struct fl_grouper *g, uint64_t offset)
+{
+	g->offset = offset;
 }
 
 bool fl_grouper_at_boundary(const struct fl_grouper *g)
@@ -246,9 +256,15 @@ static int on_xa_prepare(struct fl_grouper *g, const struct fl_event *event, str
 	if (result == 0 && !one_phase && g->parts > 0)
 		result = fl_err_set(
 			err, FL_ECORRUPT, "XA PREPARE of a transaction without XA START");
-	if (result == 0 && !one_phase && g->txn != NULL) {
+	/* One without rows is kept too, that its XA COMMIT finds it. */
+	if (result == 0 && !one_phase && fl_group_txn(g) == NULL)
+		result = fl_group_no_memory(err);
+	if (result == 0 && !one_phase) {
+		struct fl_held *begin =
+			g->hooks.begin != NULL ? g->hooks.begin(g->hooks.ctx) : NULL;
 		g->txn->bytes = g->txn->arena.reserved;
-		fl_prepared_put(g->prepared, (struct fl_bytes){ xid.data, xid.size }, g->txn);
+		fl_prepared_put(
+			g->prepared, (struct fl_bytes){ xid.data, xid.size }, g->txn, begin);
 		g->txn = NULL;
 	}
 	fl_buf_finish(&xid);
@@ -395,10 +411,71 @@ static int on_opaque(
 	struct fl_grouper *g, const struct fl_event *event, const char *advice, struct fl_err *err)
 {
 	char reason[256];
-	snprintf(reason, sizeof(reason), "%s (type %u) is not decoded%s%s",
+	snprintf(reason, sizeof(reason), "%s (type %u) is not decoded%s%.180s",
 		fl_event_name(event->type), event->type, advice != NULL ? ": " : "",
 		advice != NULL ? advice : "");
 	return fl_group_doubt_anywhere(g, reason, err);
+}
+
+static int dispatch(struct fl_grouper *g, const struct fl_event *event, struct fl_err *err);
+
+/* An event that holds changes which can't be read: all tables are in doubt. */
+static int pass_over(struct fl_grouper *g, const struct fl_event *event, struct fl_err *err)
+{
+	int result = on_opaque(g, event, NULL, err);
+	if (result != 0)
+		return result;
+	return g->in_group && !g->standalone ? fl_group_keep_within_limit(g, err)
+					     : fl_group_commit(g, event, 0, err);
+}
+
+/* MariaDB's compressed events. */
+static int on_compressed(struct fl_grouper *g, const struct fl_event *event, struct fl_err *err)
+{
+	struct fl_event plain;
+	int result = fl_inflate_event(g->inflater, event, &g->format, &plain, err);
+	if (result == 0)
+		return dispatch(g, &plain, err);
+	return result == FL_EUNSUPPORTED ? pass_over(g, event, err) : result;
+}
+
+/* Everything from BEGIN to the commit, compressed. */
+static int on_payload(struct fl_grouper *g, const struct fl_event *event, struct fl_err *err)
+{
+	if (g->in_payload)
+		return fl_err_set(err, FL_ECORRUPT, "a payload inside of a payload");
+	bool const checksum = g->format.checksum;
+	bool any = false;
+	int result = fl_inflate_payload(g->inflater, event, err);
+	g->in_payload = true;
+	g->format.checksum = false; /* the payload's own covers them */
+	while (result == 0) {
+		const uint8_t *data;
+		size_t size;
+		struct fl_event inner;
+		int next = fl_inflate_next(g->inflater, &data, &size, err);
+		if (next != 1) {
+			result = next;
+			break;
+		}
+		any = true;
+		result = fl_event_decode(&g->format, data, size, &inner, err);
+		if (result == 0 && (inner.type == FL_EVENT_FORMAT_DESCRIPTION ||
+					   inner.type == FL_EVENT_ROTATE))
+			result = fl_err_set(
+				err, FL_ECORRUPT, "a %s in a payload", fl_event_name(inner.type));
+		if (result == 0)
+			result = dispatch(g, &inner, err);
+	}
+	g->in_payload = false;
+	g->format.checksum = checksum;
+	if (result == FL_EUNSUPPORTED && !any) {
+		result = on_opaque(g, event, err->text, err);
+		return result != 0 ? result : fl_group_commit(g, event, 0, err);
+	}
+	if (result == 0 && g->in_group)
+		return fl_err_set(err, FL_ECORRUPT, "a payload without its transaction's end");
+	return result;
 }
 
 static int dispatch(struct fl_grouper *g, const struct fl_event *event, struct fl_err *err)
@@ -438,12 +515,6 @@ static int dispatch(struct fl_grouper *g, const struct fl_event *event, struct f
 	case FL_EVENT_UPDATE_ROWS:
 	case FL_EVENT_DELETE_ROWS:
 	case FL_EVENT_PARTIAL_UPDATE_ROWS:
-	case FL_EVENT_MARIADB_WRITE_ROWS_COMPRESSED_V1:
-	case FL_EVENT_MARIADB_UPDATE_ROWS_COMPRESSED_V1:
-	case FL_EVENT_MARIADB_DELETE_ROWS_COMPRESSED_V1:
-	case FL_EVENT_MARIADB_WRITE_ROWS_COMPRESSED:
-	case FL_EVENT_MARIADB_UPDATE_ROWS_COMPRESSED:
-	case FL_EVENT_MARIADB_DELETE_ROWS_COMPRESSED:
 		return on_rows(g, event, err);
 	case FL_EVENT_STOP:
 	case FL_EVENT_INTVAR:
@@ -464,22 +535,18 @@ static int dispatch(struct fl_grouper *g, const struct fl_event *event, struct f
 		result = on_opaque(g, event, "the source has lost changes", err);
 		return result != 0 ? result : fl_group_commit(g, event, 0, err);
 	case FL_EVENT_TRANSACTION_PAYLOAD:
-		/* It holds everything from BEGIN to the commit. */
-		result =
-			on_opaque(g, event, "SET GLOBAL binlog_transaction_compression = OFF", err);
-		return result != 0 ? result : fl_group_commit(g, event, 0, err);
+		return on_payload(g, event, err);
 	default:
+		if (fl_inflater_is_for(event->type))
+			return on_compressed(g, event, err);
 		if ((event->flags & FL_EVENT_FLAG_IGNORABLE) != 0)
 			return 0;
-		result = on_opaque(g, event,
-			event->type == FL_EVENT_MARIADB_QUERY_COMPRESSED
-				? "SET GLOBAL log_bin_compress = OFF"
-				: NULL,
-			err);
-		if (result != 0)
-			return result;
-		return g->in_group && !g->standalone ? fl_group_keep_within_limit(g, err)
-						     : fl_group_commit(g, event, 0, err);
+		if (fl_event_is_known(event->type))
+			return pass_over(g, event, err);
+		return fl_err_set(err, FL_EUNSUPPORTED,
+			"type %u is not known to this version, and is not marked as one that may "
+			"be passed over",
+			event->type);
 	}
 }
 
@@ -496,8 +563,6 @@ int fl_grouper_feed(struct fl_grouper *g, const uint8_t *data, size_t size, stru
 		result = dispatch(g, &event, &reason);
 	if (result == 0)
 		return 0;
-	if (result == FL_EUNSUPPORTED)
-		result = FL_ECORRUPT;
 	return fl_err_set(err, result, "%s at %s:%llu: %s", fl_event_name(event.type), g->file,
 		(unsigned long long)before, reason.text);
 }

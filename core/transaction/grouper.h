@@ -21,6 +21,10 @@ struct fl_grouper_hooks {
 		void *ctx, struct fl_table_def *def, uint32_t event_time, struct fl_err *err);
 	/* Takes a transaction and its reference, in commit order. 0 or FL_ESTOPPED. */
 	int (*emit)(void *ctx, struct fl_txn *txn);
+	/* Where the binlog has to be read from to have the transaction under way again: behind the
+	 * last one that was emitted. With a reference; NULL if it is not known. May be NULL. */
+	struct fl_held *(*begin)(void *ctx);
+	size_t event_bytes; /* the largest event that is inflated; 0: 1 GiB, as servers have it */
 };
 
 struct fl_grouper;
@@ -34,6 +38,9 @@ void fl_grouper_destroy(struct fl_grouper *grouper);
 void fl_grouper_restart(struct fl_grouper *grouper, const struct fl_position *from,
 	const struct fl_collations *collations);
 
+/* The next event begins at this offset of the same file: for a source that can be moved. */
+void fl_grouper_move(struct fl_grouper *grouper, uint64_t offset);
+
 /* A transaction beyond the limit is only passed on in parts once its end is known: lest what is
  * then rolled back is seen by anybody, it is read twice. This is how fl_grouper_feed() asks for it:
  * restart, and read again from behind the last transaction that was emitted. */
@@ -41,7 +48,7 @@ enum { FL_GROUPER_AGAIN = 1 };
 
 /* Takes one event as the server sent it. 0; FL_GROUPER_AGAIN; FL_ESTOPPED or FL_ELOST from a hook;
  * FL_ECORRUPT: the stream can't be read on from here (the text names the event and its place);
- * FL_ENOMEM. */
+ * FL_EUNSUPPORTED: likewise, and reading it again does not help; FL_ENOMEM. */
 int fl_grouper_feed(
 	struct fl_grouper *grouper, const uint8_t *data, size_t size, struct fl_err *err);
 

@@ -14,10 +14,11 @@
 struct fl_txn {
 	struct fl_transaction view; /* what sinks see */
 	struct fl_gtid gtid;
-	bool anonymous; /* a transaction proper, but without a GTID */
-	bool is_place;	/* no transaction: the place in the binlog has moved, that is all */
-	bool in_doubt;	/* some change is FL_DOUBT */
-	size_t bytes;	/* memory it stands for, once it is emitted */
+	bool anonymous;	      /* a transaction proper, but without a GTID */
+	bool is_place;	      /* no transaction: the place in the binlog has moved, that is all */
+	bool in_doubt;	      /* some change is FL_DOUBT */
+	size_t bytes;	      /* memory it stands for, once it is emitted */
+	struct fl_held *held; /* behind it: for the XA transactions that are then prepared */
 
 	/* Private. */
 	atomic_uint references;

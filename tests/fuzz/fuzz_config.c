@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Input: a configuration file. It is built with sources of its own, in which the names of functions
- * that open or look at files stand for those below: no file but the input can be named in it. The
- * same goes for sinks: there are two, with an option of each type.
+ * Input: a configuration file, read for a server and for binlog files. It is built with sources of
+ * its own, in which the names of functions that open or look at files stand for those below: no
+ * real file can be named in it. The same goes for sinks: there are two, with an option of each
+ * type.
  */
 #include <errno.h>
 #include <sys/stat.h>
@@ -11,9 +12,7 @@
 #include "config/config.h"
 #include "target.h"
 
-static const char input_path[] = "fuzz.ini";
-static const uint8_t *input;
-static size_t input_size;
+static const char name[] = "fuzz.ini";
 
 static bool is_short(const char *value, struct fl_err *err)
 {
@@ -43,7 +42,7 @@ static enum fl_outcome position(void *self, struct fl_buf *ret, struct fl_err *e
 static const struct fl_sink_plugin cache = {
 	.name = "cache", .options = options, .takes = FL_TAKES_OPERATIONS, .position = position
 };
-static const struct fl_sink_plugin stream = { .name = "stream", .takes = FL_TAKES_CHANGES };
+static const struct fl_sink_plugin stream = { .name = "stdout", .takes = FL_TAKES_CHANGES };
 
 int fl_plugins_init(const char *path, struct fl_err *err)
 {
@@ -52,14 +51,14 @@ int fl_plugins_init(const char *path, struct fl_err *err)
 	return 0;
 }
 
-int fl_plugin_load(const char *name, const struct fl_sink_plugin **ret, struct fl_err *err)
+int fl_plugin_load(const char *wanted, const struct fl_sink_plugin **ret, struct fl_err *err)
 {
-	if (strcmp(name, cache.name) == 0)
+	if (strcmp(wanted, cache.name) == 0)
 		*ret = &cache;
-	else if (strcmp(name, stream.name) == 0)
+	else if (strcmp(wanted, stream.name) == 0)
 		*ret = &stream;
 	else
-		return fl_err_set(err, FL_EINVAL, "there is no plugin %s", name);
+		return fl_err_set(err, FL_EINVAL, "there is no plugin %s", wanted);
 	return 0;
 }
 
@@ -74,8 +73,6 @@ void fl_plugins_each(void (*each)(void *ctx, const char *name, const char *file,
 FILE *fopen(const char *path, const char *mode)
 {
 	(void)mode;
-	if (strcmp(path, input_path) == 0)
-		return fmemopen((void *)(uintptr_t)input, input_size, "r");
 	if (strcmp(path, "secret") == 0)
 		return fmemopen((void *)(uintptr_t) "hush\n", 5, "r");
 	errno = ENOENT;
@@ -102,23 +99,32 @@ static void report(void *ctx, bool fatal, const char *line)
 {
 	unsigned *count = ctx;
 	*count += fatal;
-	must(strncmp(line, input_path, sizeof(input_path) - 1) == 0);
+	must(strncmp(line, name, sizeof(name) - 1) == 0);
 	must(strchr(line, '\n') == NULL);
+}
+
+static void load(const uint8_t *data, size_t size, bool for_files)
+{
+	struct fl_config *config = NULL;
+	unsigned fatal = 0;
+	FILE *file = fmemopen((void *)(uintptr_t)data, size, "r");
+	must(file != NULL);
+	int rc = fl_config_read(file, name, for_files, report, &fatal, &config);
+	fclose(file);
+	must(rc >= 0 && (unsigned)rc == fatal && (config != NULL) == (rc == 0));
+	if (config != NULL) {
+		must(config->sink_count > 0);
+		must(config->queue_bytes > 0 && config->transaction_bytes > 0);
+		must(for_files || config->source.user != NULL);
+		must(for_files || config->source.server_id > 0);
+		must(config->source.port <= UINT16_MAX);
+	}
+	fl_config_destroy(config);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct fl_config *config = NULL;
-	unsigned fatal = 0;
-	input = data;
-	input_size = size;
-	int rc = fl_config_load(input_path, report, &fatal, &config);
-	must(rc >= 0 && (unsigned)rc == fatal && (config != NULL) == (rc == 0));
-	if (config != NULL) {
-		must(config->sink_count > 0 && config->source.user != NULL);
-		must(config->queue_bytes > 0 && config->transaction_bytes > 0);
-		must(config->source.server_id > 0 && config->source.port <= UINT16_MAX);
-	}
-	fl_config_destroy(config);
+	load(data, size, false);
+	load(data, size, true);
 	return 0;
 }

@@ -10,6 +10,7 @@
 
 enum {
 	LIMIT = 1024,
+	EVENT_LIMIT = 1 << 20,
 	MOST_EVENTS = 400,
 	FDE_SIZE = 19 + 57 + 171 + 1 + 4,
 	/* A record's flags; their other bits are those of the event. */
@@ -38,6 +39,12 @@ static int complete(void *ctx, struct fl_table_def *def, uint32_t event_time, st
 	(void)ctx;
 	(void)def;
 	return event_time % 2 != 0 ? fl_err_set(err, FL_ECORRUPT, "altered since") : 0;
+}
+
+static struct fl_held *begin(void *ctx)
+{
+	const struct stream *s = ctx;
+	return fl_held_create(&s->boundary);
 }
 
 static void show(const struct fl_row *row)
@@ -167,7 +174,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size == 0)
 		return 0;
 	struct stream s = { .boundary = { .file = "binlog.000001", .offset = 4 } };
-	struct fl_grouper_hooks const hooks = { &s, wants, complete, emit };
+	struct fl_grouper_hooks const hooks = { .ctx = &s,
+		.wants = wants,
+		.complete = complete,
+		.emit = emit,
+		.begin = begin,
+		.event_bytes = EVENT_LIMIT };
 	s.grouper = fl_grouper_create(&hooks, LIMIT);
 	must(s.grouper != NULL);
 	s.boundary.gtids = fl_gtid_set_create();

@@ -24,8 +24,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	must((again.gtids != NULL) == (position.gtids != NULL));
 	must(again.gtids == NULL || (fl_gtid_set_covers(again.gtids, position.gtids) &&
 					    fl_gtid_set_covers(position.gtids, again.gtids)));
+	must((again.held != NULL) == (position.held != NULL));
 	must(fl_binlog_compare(again.file, again.offset, position.file, position.offset) == 0);
 	fl_buf_finish(&text);
+	if (position.held != NULL) {
+		struct fl_position begin = { 0 };
+		must(fl_held_position(position.held, &begin) == FL_OK && begin.held == NULL);
+		fl_position_finish(&begin);
+	}
 	fl_position_finish(&again);
 	must(fl_position_copy(&position, &again) == FL_OK);
 	fl_position_finish(&position);

@@ -8,7 +8,7 @@ import pytest
 
 from harness.daemon import BINARY, Fastlane
 from harness.rig import Rig
-from harness.servers import MariaDB, MemcachedServer, MySQL, Redis
+from harness.servers import MariaDB, MariaDB118, MemcachedServer, MySQL, MySQL56, Redis
 
 _figures = []
 _numbers = itertools.count(1)
@@ -73,20 +73,26 @@ def server_fixture(kind, scope):
 
 
 mariadb = server_fixture(MariaDB, "session")
+mariadb118 = server_fixture(MariaDB118, "session")
 mysql = server_fixture(MySQL, "session")
+mysql56 = server_fixture(MySQL56, "session")
 shared_redis = server_fixture(Redis, "session")
 shared_memcached = server_fixture(MemcachedServer, "session")
 
 
-@pytest.fixture(params=["mariadb", "mysql"])
-def source(request):
-    """Each of the two servers, shared by all tests, with the settings they started with."""
-    server = request.getfixturevalue(request.param)
-    yield server
-    server.set_global(
-        binlog_row_metadata="FULL", binlog_row_image="FULL", binlog_format="ROW",
-        read_only=0,
-    )
+def source_fixture(names):
+    @pytest.fixture(params=names)
+    def source(request):
+        server = request.getfixturevalue(request.param)
+        yield server
+        server.restore()
+    return source
+
+
+# The two servers that most tests use, and all of them; shared by all tests, with the settings they
+# started with.
+source = source_fixture(["mariadb", "mysql"])
+any_source = source_fixture(["mariadb", "mariadb118", "mysql", "mysql56"])
 
 
 @pytest.fixture

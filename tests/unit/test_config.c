@@ -30,7 +30,7 @@ static void collect(void *ctx, bool fatal, const char *line)
 static int load(const char *path, struct fl_buf *out, struct fl_config **ret)
 {
 	fl_buf_clear(out);
-	int problems = fl_config_load(path, collect, out, ret);
+	int problems = fl_config_load(path, false, collect, out, ret);
 	fl_buf_char(out, '\0');
 	return problems;
 }

@@ -203,7 +203,9 @@ static const char mysql[] = "9.7.0", mariadb[] = "10.11.8-MariaDB-log";
 
 static void begin(struct bench *b, size_t limit, const char *version)
 {
-	struct fl_grouper_hooks hooks = { b, wants, complete, emit };
+	struct fl_grouper_hooks hooks = {
+		.ctx = b, .wants = wants, .complete = complete, .emit = emit
+	};
 	struct fl_position from = { .file = "binlog.000001", .offset = 4 };
 	static const struct fl_collations none;
 	*b = (struct bench){ .offset = 4 };
@@ -511,13 +513,27 @@ Test(grouper, what_can_not_be_read_is_a_doubt_never_nothing)
 	rows(&b, FL_EVENT_WRITE_ROWS, "1", TABLE_ID);
 	table_map(&b, "json", 3);
 	rows(&b, FL_EVENT_PARTIAL_UPDATE_ROWS, "1", TABLE_ID);
-	feed(&b, 99, "??", 2);
+	feed(&b, 17, "??", 2); /* LOAD DATA as a statement */
 	xid(&b);
-	feed(&b, FL_EVENT_TRANSACTION_PAYLOAD, "??", 2);
+	/* compressed in ways that are not known */
+	feed(&b, FL_EVENT_TRANSACTION_PAYLOAD, "\2\1\7\1\1\1\0?", 8);
+	feed(&b, FL_EVENT_MARIADB_QUERY_COMPRESSED, "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x91\1?", 17);
 	query(&b, "BEGIN");
 	feed(&b, FL_EVENT_INCIDENT, "??", 2);
 	cr_expect(fl_grouper_at_boundary(b.grouper));
-	end(&b, "? ?odd ?json \n? \n? \n");
+	end(&b, "? ?odd ?json \n? \n? \n? \n");
+}
+
+Test(grouper, an_event_that_is_not_known_at_all_ends_the_stream)
+{
+	struct bench b;
+	struct fl_err err = { 0 };
+	begin(&b, 1 << 20, mysql);
+	query(&b, "BEGIN");
+	cr_expect_eq(feed_at(&b, 99, FL_EVENT_FLAG_IGNORABLE, "??", 2, 0, &err), 0);
+	cr_expect_eq(feed_at(&b, 99, 0, "??", 2, 0, &err), FL_EUNSUPPORTED);
+	cr_expect_not_null(strstr(err.text, "type 99 is not known"));
+	end(&b, "");
 }
 
 Test(grouper, a_statement_s_names_are_read_in_its_client_s_character_set)

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The real servers, each in a directory of its own and on a free port, by tests/servers/*.sh."""
 
+import functools
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -84,22 +86,30 @@ class MemcachedServer(Server):
 
 
 class Sql(Server):
-    """MariaDB or MySQL."""
+    """MariaDB or MySQL. `least_metadata`: what binlog_row_metadata is called where it is least; None
+    where there is no such setting, and table maps never have more."""
+
+    flavour = least_metadata = None
+    status_statement = "SHOW MASTER STATUS"
+    # What tests may have changed, and where it started.
+    settings = {"binlog_row_image": "FULL", "binlog_format": "ROW", "read_only": 0}
 
     def __init__(self, folder, *options):
-        super().__init__(folder, "--binlog-row-metadata=FULL", *options)
+        if self.least_metadata:
+            options = ("--binlog-row-metadata=FULL", *options)
+        super().__init__(folder, *options)
 
     @property
     def socket(self):
         return self.dir + "/sock"
 
-    def connect(self, database=None):
+    def connect(self, database=None, **options):
         """A session as app; values come as the text or bytes that the server sent."""
-        connection = pymysql.connect(
-            unix_socket=self.socket, user="app", password="app", charset="utf8mb4",
-            database=database, autocommit=True, conv={},
-            init_command="SET SESSION time_zone = '+00:00'",
-        )
+        connection = pymysql.connect(**{
+            "unix_socket": self.socket, "user": "app", "password": "app", "charset": "utf8mb4",
+            "database": database, "autocommit": True, "conv": {},
+            "init_command": "SET SESSION time_zone = '+00:00'", **options,
+        })
         connection.encoders = pymysql.converters.encoders
         return connection
 
@@ -113,9 +123,26 @@ class Sql(Server):
     def value(self, statement):
         return self.run(statement)[0][0]
 
+    @functools.cached_property
+    def version(self):
+        """(10, 11, 8), whichever the flavour."""
+        text = self.value("SELECT VERSION()")
+        return tuple(int(number) for number in re.findall(r"\d+", text)[:3])
+
     def set_global(self, **variables):
         for name, value in variables.items():
             self.run("SET GLOBAL %s = %s" % (name, value))
+
+    def restore(self):
+        """The settings that it started with."""
+        self.set_global(**self.settings)
+        if self.least_metadata:
+            self.set_global(binlog_row_metadata="FULL")
+
+    def set_least_metadata(self):
+        """From now on table maps have no column names."""
+        if self.least_metadata:
+            self.set_global(binlog_row_metadata="'%s'" % self.least_metadata)
 
     def file_position(self):
         """Where the binary log ends, as FILE:POS."""
@@ -126,10 +153,13 @@ class MariaDB(Sql):
     script = "mariadb.sh"
     flavour = "mariadb"
     least_metadata = "NO_LOG"
-    status_statement = "SHOW MASTER STATUS"
 
     def gtids(self):
         return self.value("SELECT @@gtid_binlog_pos")
+
+
+class MariaDB118(MariaDB):
+    script = "mariadb118.sh"
 
 
 class MySQL(Sql):
@@ -139,4 +169,10 @@ class MySQL(Sql):
     status_statement = "SHOW BINARY LOG STATUS"
 
     def gtids(self):
-        return self.value("SELECT @@gtid_executed").replace("\n", "")
+        return self.value("SELECT @@global.gtid_executed").replace("\n", "")
+
+
+class MySQL56(MySQL):
+    script = "mysql56.sh"
+    least_metadata = None
+    status_statement = "SHOW MASTER STATUS"

@@ -1,0 +1,41 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# A private MariaDB 11.8 server for tests, with its binary log on, from the
+# Debian release trixie: see unpacked.sh.
+# MARIADB118_HOME, where it is set, is the folder to install to.
+
+here=$(dirname "$(realpath "${BASH_SOURCE[0]}")")
+source "$here/common.sh"
+source "$here/sql_common.sh"
+source "$here/unpacked.sh"
+
+flavour=mariadb118
+home=$(realpath -m -- "${MARIADB118_HOME:-${XDG_CACHE_HOME:-$HOME/.cache}/mariadb118}")
+suite=trixie
+packages=(mariadb-server-core mariadb-client-core)
+alone=()
+programs=(sbin/mariadbd bin/mariadb bin/my_print_defaults bin/resolveip)
+client=("$home/bin/mariadb" --no-defaults)
+
+make_data() { # NEW
+    # mariadb-install-db looks for the programs in their places below a base
+    # folder, so it is given one that has the wrapped ones.
+    mkdir -p "$1/base"
+    ln -s ../bin "$1/base/bin"
+    ln -s ../bin "$1/base/sbin"
+    ln -s ../root/usr/share "$1/base/share"
+    install_database "$1/root/usr/bin/mariadb-install-db" "$1/data" "$1/install.log" \
+        --basedir="$1/base"
+}
+
+command_line() {
+    mariadb_accounts
+    local options
+    mapfile -t options < <(server_options)
+    cmd=("$home/bin/mariadbd" --no-defaults "${options[@]}" "${mariadb_options[@]}"
+        --basedir="$home/root/usr" --lc-messages-dir="$home/root/usr/share/mysql"
+        --character-sets-dir="$home/root/usr/share/mysql/charsets")
+}
+
+main "$@"

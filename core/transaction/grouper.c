@@ -556,7 +556,10 @@ int fl_grouper_feed(struct fl_grouper *g, const uint8_t *data, size_t size, stru
 	uint64_t before = g->offset;
 	struct fl_err reason = { 0 };
 	int result = fl_event_decode(&g->format, data, size, &event, &reason);
-	if (result == 0 && event.type != FL_EVENT_ROTATE && event.type != FL_EVENT_HEARTBEAT &&
+	if (result != 0)
+		return fl_err_set(err, result, "%s:%llu: %s", g->file, (unsigned long long)before,
+			reason.text);
+	if (event.type != FL_EVENT_ROTATE && event.type != FL_EVENT_HEARTBEAT &&
 		event.type != FL_EVENT_HEARTBEAT_V2)
 		result = advance(g, &event, &reason);
 	if (result == 0)

@@ -10,7 +10,7 @@
 
 enum {
 	LIMIT = 1024,
-	EVENT_LIMIT = 1 << 20,
+	EVENT_LIMIT = 1 << 21,
 	MOST_EVENTS = 400,
 	FDE_SIZE = 19 + 57 + 171 + 1 + 4,
 	/* A record's flags; their other bits are those of the event. */

@@ -190,6 +190,15 @@ int fl_table_decode(const struct fl_event *event, const struct fl_format *format
 	return 0;
 }
 
+void fl_table_show_geojson(struct fl_table_def *def, bool is_mariadb)
+{
+	for (unsigned i = 0; i < def->table.column_count; i++) {
+		struct fl_column_def *column = &def->defs[i];
+		column->geometry = is_mariadb ? FL_GEOMETRY_JSON_MARIADB : FL_GEOMETRY_JSON_MYSQL;
+		column->form = (uint8_t)fl_column_form(column);
+	}
+}
+
 void fl_table_doubt(struct fl_table_def *def, const char *reason)
 {
 	def->doubt = fl_arena_copy(&def->arena, reason, strlen(reason));

@@ -71,6 +71,12 @@ int fl_table_number_columns(struct fl_table_def *def, struct fl_err *err)
 	def->table.columns = columns;
 	if (def->names == FL_NAMES_NONE)
 		def->names = FL_NAMES_NUMBERS;
+	/* What is in a compressed column can't be shown without inflating it: as its bytes then. */
+	for (unsigned i = 0; i < count; i++)
+		if ((def->defs[i].type == FL_TYPE_VARCHAR_COMPRESSED ||
+			    def->defs[i].type == FL_TYPE_BLOB_COMPRESSED) &&
+			def->defs[i].charset == FL_CHARSET_UNKNOWN)
+			def->defs[i].charset = FL_CHARSET_BINARY;
 	int result = fl_table_settle(def, err);
 	for (unsigned i = 0; i < count && result == 0; i++)
 		show_as_it_is(def, &def->defs[i]);

@@ -238,6 +238,7 @@ static void load_source(struct loader *l)
 		.connect_timeout = (unsigned)s->integer(s->ctx, "connect_timeout"),
 		.tls = tls,
 		.tls_ca = s->text(s->ctx, "tls_ca"),
+		.geojson = strcmp(s->text(s->ctx, "geometry"), "geojson") == 0,
 	};
 	l->config->on_doubt = strcmp(s->text(s->ctx, "on_doubt"), "halt") == 0 ? FL_ON_DOUBT_HALT
 									       : FL_ON_DOUBT_DELETE;

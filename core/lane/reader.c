@@ -426,12 +426,16 @@ void fl_lane_run(void *ctx)
 	lane->schema = fl_schema_create(lane->config->source);
 	if (lane->grouper == NULL || lane->schema == NULL)
 		fl_error(NULL, "out of memory for a lane");
-	else if (lane->config->files != NULL)
-		fl_lane_read_files(lane);
-	else
-		while (!atomic_load(&lane->stop) && lane->seat_count > 0 &&
-			run_session(lane) != FL_NEXT_END)
-			back_off(lane);
+	else {
+		if (lane->config->source->geojson)
+			fl_grouper_show_geojson(lane->grouper);
+		if (lane->config->files != NULL)
+			fl_lane_read_files(lane);
+		else
+			while (!atomic_load(&lane->stop) && lane->seat_count > 0 &&
+				run_session(lane) != FL_NEXT_END)
+				back_off(lane);
+	}
 	fl_grouper_destroy(lane->grouper);
 	fl_schema_destroy(lane->schema);
 

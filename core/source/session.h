@@ -26,6 +26,7 @@ struct fl_source_config {
 	unsigned connect_timeout; /* seconds */
 	bool tls;		  /* encrypted and verified, or no connection */
 	const char *tls_ca;	  /* PEM file; NULL: the system's */
+	bool geojson;		  /* geometries are shown as GeoJSON, not as their bytes */
 };
 
 enum fl_flavour { FL_MARIADB, FL_MYSQL };

@@ -25,6 +25,11 @@ struct fl_grouper *fl_grouper_create(const struct fl_grouper_hooks *hooks, size_
 	return g;
 }
 
+void fl_grouper_show_geojson(struct fl_grouper *g)
+{
+	fl_tables_show_geojson(g->tables);
+}
+
 void fl_grouper_destroy(struct fl_grouper *g)
 {
 	if (g == NULL)
@@ -132,32 +137,24 @@ static int add_statement(struct fl_grouper *g, enum fl_op op, const struct fl_qu
 
 /* DDL and TRUNCATE. A statement stands in the log in its client's character set; the names in it
  * matter. */
-static int add_ddl(struct fl_grouper *g, const struct fl_query *query,
-	const struct fl_statement *statement, struct fl_err *err)
+static int add_ddl(struct fl_grouper *g, const struct fl_query *query, struct fl_err *err)
 {
-	enum fl_op op = statement->kind == FL_STATEMENT_TRUNCATE ? FL_TRUNCATE : FL_DDL;
 	if (g->scanning) {
 		g->has_ddl = true;
 		return 0;
 	}
-	bool is_ascii = true;
-	for (size_t i = 0; i < query->sql.size && is_ascii; i++)
-		is_ascii = (unsigned char)query->sql.data[i] < 0x80;
 	unsigned id = query->client_collation;
 	const struct fl_collation *collation = g->collations != NULL && id < g->collations->count
 						       ? &g->collations->by_id[id]
 						       : NULL;
-	enum fl_charset charset = collation != NULL ? collation->charset : FL_CHARSET_UNKNOWN;
-	if (is_ascii)
-		return add_statement(g, op, query, statement, err);
 	struct fl_buf text = { 0 };
+	struct fl_query converted = *query;
 	int result;
-	if ((charset == FL_CHARSET_UTF8 || charset == FL_CHARSET_LATIN1) &&
-		fl_charset_text(charset, query->sql, &text) == 0) {
-		struct fl_query converted = *query;
-		converted.sql = (struct fl_bytes){ text.data, text.size };
-		struct fl_statement again = fl_statement_read(converted.sql);
-		result = add_statement(g, op, &converted, &again, err);
+	if (fl_statement_to_utf8(collation != NULL ? collation->charset : FL_CHARSET_UNKNOWN,
+		    query->sql, &text, &converted.sql)) {
+		struct fl_statement statement = fl_statement_read(converted.sql);
+		enum fl_op op = statement.kind == FL_STATEMENT_TRUNCATE ? FL_TRUNCATE : FL_DDL;
+		result = add_statement(g, op, &converted, &statement, err);
 	} else {
 		char reason[128];
 		snprintf(reason, sizeof(reason), "a statement in the character set %s",
@@ -229,14 +226,14 @@ static int on_query(struct fl_grouper *g, const struct fl_event *event, struct f
 		return end_xa(
 			g, event, statement.name, statement.kind == FL_STATEMENT_XA_COMMIT, err);
 	case FL_STATEMENT_TRUNCATE:
-		result = add_ddl(g, &query, &statement, err);
+		result = add_ddl(g, &query, err);
 		break;
 	case FL_STATEMENT_DML:
 		result = fl_group_doubt_anywhere(
 			g, "a statement in place of rows: SET GLOBAL binlog_format = ROW", err);
 		break;
 	case FL_STATEMENT_DDL:
-		result = add_ddl(g, &query, &statement, err);
+		result = add_ddl(g, &query, err);
 		fl_tables_clear(g->tables);
 		fl_tables_note_ddl(g->tables, event->timestamp);
 		break;
@@ -292,8 +289,10 @@ static int add_rows(struct fl_grouper *g, const struct fl_event *event,
 	int result = fl_rows_decode(&copy, &g->format, &rows, &reason);
 	if (result == 0)
 		result = fl_rows_check(&rows, def, &reason);
-	if (result == 0)
+	if (result == 0) {
+		rows.arena = &txn->arena;
 		result = 1;
+	}
 	while (result == 1) {
 		struct fl_row before, after;
 		result = fl_rows_next(&rows, def, &before, &after, &reason);
@@ -310,6 +309,8 @@ static int add_rows(struct fl_grouper *g, const struct fl_event *event,
 	}
 	if (result == 0)
 		return 0;
+	if (result == FL_ENOMEM)
+		return fl_group_no_memory(err);
 	txn->view.change_count = count;
 	return fl_group_doubt(g, def->table.db, def->table.name, reason.text, err);
 }

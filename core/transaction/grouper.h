@@ -33,6 +33,9 @@ struct fl_grouper;
 struct fl_grouper *fl_grouper_create(const struct fl_grouper_hooks *hooks, size_t limit);
 void fl_grouper_destroy(struct fl_grouper *grouper);
 
+/* Geometries are to be shown as GeoJSON from now on. */
+void fl_grouper_show_geojson(struct fl_grouper *grouper);
+
 /* A new connection begins at this place: drops the transaction under way and all table maps, keeps
  * prepared XA transactions. `collations` must outlive the connection. */
 void fl_grouper_restart(struct fl_grouper *grouper, const struct fl_position *from,

@@ -7,6 +7,7 @@ struct fl_tables {
 	struct fl_table_def *cache[CACHE_SIZE]; /* by table id */
 	uint32_t cached_at[CACHE_SIZE];		/* event time */
 	uint32_t ddl_time;
+	bool geojson;
 	struct fl_mapped *mapped;
 	size_t count, room;
 };
@@ -14,6 +15,11 @@ struct fl_tables {
 struct fl_tables *fl_tables_create(void)
 {
 	return calloc(1, sizeof(struct fl_tables));
+}
+
+void fl_tables_show_geojson(struct fl_tables *tables)
+{
+	tables->geojson = true;
 }
 
 void fl_tables_destroy(struct fl_tables *tables)
@@ -157,6 +163,8 @@ int fl_tables_map(struct fl_tables *tables, const struct fl_event *event,
 		return 0;
 	}
 	def->wanted = true;
+	if (tables->geojson)
+		fl_table_show_geojson(def, format->is_mariadb);
 	if (!def->complete)
 		result = complete(ctx, def, known_since(tables, event->timestamp), &reason);
 	if (result == FL_ELOST || result == FL_ENOMEM || result == FL_ESTOPPED) {

@@ -21,6 +21,8 @@ struct fl_mapped {
 struct fl_tables;
 
 struct fl_tables *fl_tables_create(void);
+/* Tables that are mapped from now on show their geometries as GeoJSON. */
+void fl_tables_show_geojson(struct fl_tables *tables);
 void fl_tables_destroy(struct fl_tables *tables);
 
 /* Forgets all: after DDL, and when a connection begins. */

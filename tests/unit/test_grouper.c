@@ -538,16 +538,36 @@ Test(grouper, an_event_that_is_not_known_at_all_ends_the_stream)
 
 Test(grouper, a_statement_s_names_are_read_in_its_client_s_character_set)
 {
-	static struct fl_collation by_id[] = { { 0 }, { FL_CHARSET_LATIN1, "latin1" },
-		{ FL_CHARSET_OTHER, "gbk" } };
-	static const struct fl_collations known = { 3, by_id };
+	enum { LATIN1 = 1, EBCDIC, GBK, SJIS, SWE7, CHARSETS };
+	static struct fl_collation by_id[CHARSETS] = {
+		[LATIN1] = { FL_CHARSET_LATIN1, "latin1" },
+		[EBCDIC] = { FL_CHARSET_OTHER, "ebcdic" },
+		[GBK] = { FL_CHARSET_GBK, "gbk" },
+		[SJIS] = { FL_CHARSET_SJIS, "sjis" },
+		[SWE7] = { FL_CHARSET_SWE7, "swe7" },
+	};
+	static const struct {
+		uint8_t collation;
+		const char *sql;
+	} statements[] = {
+		{ LATIN1, "TRUNCATE `\xe9`" },
+		{ EBCDIC, "TRUNCATE `\xe9`" },
+		{ CHARSETS, "TRUNCATE `\xe9`" }, /* unknown */
+		{ GBK, "TRUNCATE `\x81\\`" },
+		{ GBK, "TRUNCATE `\x81``" }, /* to MariaDB, half of it is a quote */
+		{ GBK, "TRUNCATE `\xff\x40`" },
+		{ SJIS, "TRUNCATE \x95\\ " },
+		{ SWE7, "TRUNCATE `a`" },
+		{ EBCDIC, "TRUNCATE `a`" },
+	};
+	static const struct fl_collations known = { CHARSETS, by_id };
 	struct fl_position from = { .file = "binlog.000001", .offset = 4 };
 	struct bench b;
 	begin(&b, 1 << 20, mysql);
 	fl_grouper_restart(b.grouper, &from, &known);
 	b.offset = 4;
 	format(&b, mysql);
-	for (uint8_t collation = 1; collation <= 2; collation++) {
+	for (size_t i = 0; i < sizeof(statements) / sizeof(statements[0]); i++) {
 		struct fl_buf body = { 0 };
 		put(&body, 1, 4);
 		put(&body, 0, 4);
@@ -556,12 +576,12 @@ Test(grouper, a_statement_s_names_are_read_in_its_client_s_character_set)
 		put(&body, 5 + 7, 2); /* status variables: the flags, the collations */
 		put(&body, 0, 5);
 		put(&body, 4, 1);
-		put(&body, collation, 6);
+		put(&body, statements[i].collation, 6);
 		fl_buf_append(&body, "shop", 5);
-		fl_buf_text(&body, "TRUNCATE `\xe9`");
+		fl_buf_text(&body, statements[i].sql);
 		feed_buf(&b, FL_EVENT_QUERY, &body);
 	}
-	end(&b, "T\xc3\xa9 \n? \n");
+	end(&b, "Té \n? \n? \nT乗 \n? \n? \nT表 \n? \nTa \n");
 }
 
 Test(grouper, a_table_in_doubt_shows_no_rows)

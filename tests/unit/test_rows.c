@@ -39,7 +39,7 @@ Test(rows, rows_events_are_checked)
 Test(rows, which_events_are_rows_events)
 {
 	for (unsigned type = 0; type < 256; type++) {
-		bool expected = (type >= 23 && type <= 25) || (type >= 30 && type <= 32);
+		bool expected = (type >= 23 && type <= 25) || (type >= 30 && type <= 32) || type == 39;
 		cr_expect_eq(fl_rows_is((uint8_t)type), expected, "type %u", type);
 	}
 }

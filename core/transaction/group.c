@@ -240,6 +240,9 @@ int fl_group_keep_within_limit(struct fl_grouper *g, struct fl_err *err)
 		return 0;
 	if (g->vouched)
 		return fl_group_emit(g, false, err);
+	/* Without a beginning it would not be known again. */
+	if (!g->in_group)
+		return fl_err_set(err, FL_ECORRUPT, "rows outside of a transaction");
 	if (!g->is_xa)
 		return start_scanning(g, err);
 	g->too_large = true;

@@ -6,7 +6,7 @@
 #include "binlog/inflate.h"
 #include "target.h"
 
-enum { LIMIT = 1 << 20, MOST_EVENTS = 1000 };
+enum { LIMIT = 1 << 21, MOST_EVENTS = 1000 };
 
 static void read_payload(struct fl_inflater *inflater, const struct fl_event *event)
 {

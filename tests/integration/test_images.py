@@ -96,7 +96,7 @@ def work(cursor, chance, table):
 
 @pytest.mark.source
 @pytest.mark.parametrize("image", ["FULL", "MINIMAL", "NOBLOB"])
-def test_partial_json_updates_give_the_json_changes_of_the_database(mysql, image, rig, db, figures):
+def test_partial_json_updates_give_the_documents_of_the_database(mysql, image, rig, db, figures):
     seed = random.randrange(1 << 32)
     print("seed", seed)
     chance = random.Random(seed)

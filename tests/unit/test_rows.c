@@ -242,3 +242,30 @@ Test(rows, what_an_update_leaves_out_is_put_in_from_before)
 	fl_arena_finish(&arena);
 	fl_table_unref(def);
 }
+
+Test(rows, an_event_cut_within_its_head_or_a_row_is_refused)
+{
+	enum { HEAD = 13, WHOLE = HEAD + 12 + 8 };
+	struct fl_table_def *def = make_table(columns, 3, true, false);
+	struct fl_buf body = { 0 };
+	put_hex(&body, "7b0000000000 0100 0200 03 ff ff");
+	put_hex(&body, "00 07000000 05 68656c6c6f 01  00 08000000 01 61 02");
+	cr_assert_eq(body.size, WHOLE);
+	for (size_t size = 0; size <= WHOLE; size++) {
+		char *copy = malloc(size > 0 ? size : 1);
+		memcpy(copy, body.data, size);
+		struct fl_event event = { .type = FL_EVENT_UPDATE_ROWS, .body = { copy, size } };
+		struct fl_rows rows;
+		struct fl_row before, after;
+		struct fl_err err = { 0 };
+		int result = fl_rows_decode(&event, test_format(false), &rows, &err);
+		if (result == 0)
+			result = fl_rows_next(&rows, def, &before, &after, &err);
+		int expected = size == WHOLE ? 1 : FL_ECORRUPT;
+		cr_expect_eq(result, expected, "%zu bytes: %d", size, result);
+		cr_expect_eq(expected < 0, err.text[0] != '\0', "%zu bytes: %s", size, err.text);
+		free(copy);
+	}
+	fl_buf_finish(&body);
+	fl_table_unref(def);
+}

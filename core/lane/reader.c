@@ -94,12 +94,26 @@ static bool wants(void *ctx, struct fl_bytes db, struct fl_bytes table)
 static int complete(void *ctx, struct fl_table_def *def, uint32_t event_time, struct fl_err *err)
 {
 	struct fl_lane *lane = ctx;
-	int result = fl_schema_complete(lane->schema, def, event_time, err);
-	if (result != 0 && result != FL_ELOST && result != FL_ENOMEM)
+	const char *file;
+	struct fl_position place = { .gtids = lane->position.gtids };
+	fl_grouper_told_place(lane->grouper, &file, &place.offset);
+	memcpy(place.file, file, strlen(file) + 1);
+	int result = fl_schema_complete(
+		lane->schema, def, lane->state.identity, &place, event_time, err);
+	if (result != 0 && result != FL_ELOST && result != FL_ENOMEM && result != FL_ESTOPPED)
 		fl_warn(NULL, "%.*s.%.*s is in doubt: %s", (int)def->table.db.size,
 			def->table.db.data, (int)def->table.name.size, def->table.name.data,
 			err->text);
 	return result;
+}
+
+static void renew(void *ctx, struct fl_bytes db, struct fl_bytes sql, uint32_t time)
+{
+	struct fl_lane *lane = ctx;
+	const char *file;
+	uint64_t offset;
+	fl_grouper_told_place(lane->grouper, &file, &offset);
+	fl_schema_renew(lane->schema, file, offset, db, sql, time);
 }
 
 /* ---- at a boundary ---- */
@@ -303,6 +317,7 @@ static enum next run_session(struct fl_lane *lane)
 	enum next next = CONNECT_AGAIN;
 	lane->placed = lane->position.gtids == NULL || !server->gtids;
 	fl_grouper_restart(lane->grouper, &lane->position, &server->collations);
+	fl_schema_clear(lane->schema);
 	result = atomic_load(&lane->stop) ? FL_ESTOPPED
 					  : fl_session_open(session, &lane->position,
 						    lane->config->until_current, &err);
@@ -348,9 +363,11 @@ static void back_off(struct fl_lane *lane)
 void fl_lane_run(void *ctx)
 {
 	struct fl_lane *lane = ctx;
-	struct fl_grouper_hooks hooks = { lane, wants, complete, deliver };
+	struct fl_grouper_hooks hooks = {
+		.ctx = lane, .wants = wants, .complete = complete, .emit = deliver, .renew = renew
+	};
 	lane->grouper = fl_grouper_create(&hooks, lane->config->transaction_bytes);
-	lane->schema = fl_schema_create(lane->config->source);
+	lane->schema = fl_schema_create(lane->config->source, &lane->stop);
 	if (lane->grouper == NULL || lane->schema == NULL)
 		fl_error(NULL, "out of memory for a lane");
 	else

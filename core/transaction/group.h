@@ -31,6 +31,8 @@ struct fl_grouper {
 	/* The place behind the last event. */
 	char file[FL_FILE_NAME_SIZE];
 	uint64_t offset;
+	uint64_t told; /* behind the last event that tells where it ends: MariaDB 11's do so only at
+			* the end of a transaction, and not all of them are sent */
 
 	/* The transaction under way. */
 	bool in_group;	 /* from its GTID or BEGIN to its end */

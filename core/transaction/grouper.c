@@ -53,7 +53,7 @@ void fl_grouper_restart(struct fl_grouper *g, const struct fl_position *from,
 	g->format = (struct fl_format){ 0 };
 	g->in_payload = false;
 	memcpy(g->file, from->file, sizeof(g->file));
-	g->offset = from->offset;
+	g->offset = g->told = from->offset;
 }
 
 void fl_grouper_move(struct fl_grouper *g, uint64_t offset)
@@ -70,6 +70,12 @@ void fl_grouper_place(const struct fl_grouper *g, const char **ret_file, uint64_
 {
 	*ret_file = g->file;
 	*ret_offset = g->offset;
+}
+
+void fl_grouper_told_place(const struct fl_grouper *g, const char **ret_file, uint64_t *ret_offset)
+{
+	*ret_file = g->file;
+	*ret_offset = g->told;
 }
 
 /* ---- events ---- */
@@ -93,7 +99,7 @@ static int advance(struct fl_grouper *g, const struct fl_event *event, struct fl
 				err, FL_ECORRUPT, "the position goes back to %u", event->log_pos);
 		offset += UINT64_C(1) << 32;
 	}
-	g->offset = offset;
+	g->offset = g->told = offset;
 	return 0;
 }
 
@@ -252,7 +258,9 @@ static int on_query(struct fl_grouper *g, const struct fl_event *event, struct f
 	case FL_STATEMENT_DDL:
 		result = add_ddl(g, &query, err);
 		fl_tables_clear(g->tables);
-		fl_tables_note_ddl(g->tables, event->timestamp);
+		if (g->hooks.renew != NULL)
+			g->hooks.renew(g->hooks.ctx, query.db, query.sql,
+				event->timestamp + query.seconds);
 		break;
 	}
 	/* Servers without GTIDs have no event that begins a lone statement. */
@@ -393,7 +401,7 @@ static int on_rotate(struct fl_grouper *g, const struct fl_event *event, struct 
 	result = fl_group_tear(g, err);
 	memcpy(g->file, rotate.file.data, rotate.file.size);
 	g->file[rotate.file.size] = '\0';
-	g->offset = rotate.position;
+	g->offset = g->told = rotate.position;
 	fl_tables_end_statement(g->tables);
 	return result;
 }

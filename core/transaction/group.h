@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The grouper's insides: the transaction under way (group.c), which the events (grouper.c) add to.
+ * The grouper's insides: the transaction under way (group.c), which the events (grouper.c, query.c,
+ * changes.c) add to.
  * Private to this folder.
  */
 #ifndef FL_GROUP_H
@@ -113,6 +114,11 @@ int fl_group_tear(struct fl_grouper *g, struct fl_err *err);
 void fl_group_interrupt(struct fl_grouper *g);
 /* A transaction begins: perhaps the one that was interrupted, or that is read again. */
 int fl_group_begin(struct fl_grouper *g, const struct fl_gtid *gtid, struct fl_err *err);
+
+/* Events: query.c, changes.c. Each takes the whole event. */
+int fl_group_query(struct fl_grouper *g, const struct fl_event *event, struct fl_err *err);
+int fl_group_xa_prepare(struct fl_grouper *g, const struct fl_event *event, struct fl_err *err);
+int fl_group_rows(struct fl_grouper *g, const struct fl_event *event, struct fl_err *err);
 
 /* Forgets the transaction under way. */
 void fl_group_end(struct fl_grouper *g);

@@ -149,6 +149,10 @@ static int check_age(struct fl_session *session, const struct fl_table *table, u
 	else if (row[2] == NULL || strstr(row[2], "VIEW") != NULL)
 		result = fl_err_set(
 			err, FL_ECORRUPT, "%.*s.%.*s is a view now", db_size, db, name_size, name);
+	else if (strcmp(row[2], "SYSTEM VERSIONED") == 0)
+		result = fl_err_set(err, FL_ECORRUPT,
+			"%.*s.%.*s is WITH SYSTEM VERSIONING: its rows in the log may be history",
+			db_size, db, name_size, name);
 	else if (!fl_number(row[3], UINT64_MAX, &created))
 		result = fl_err_set(err, FL_ECORRUPT,
 			"the source does not tell when %.*s.%.*s was last altered", db_size, db,

@@ -140,7 +140,8 @@ struct fl_table_def {
 	bool complete;	 /* names, signedness, charsets, labels: all that is needed to show a row */
 	bool signedness; /* the event has it */
 	bool ambiguous; /* the event can't tell some column's type: MariaDB's old temporal types may
-			 * have fractions, its BINARY(4) and BINARY(16) may be INET4, INET6, UUID */
+			 * have fractions, its BINARY(4) and BINARY(16) may be INET4, INET6, UUID;
+			 * or whether its rows may be history, WITH SYSTEM VERSIONING */
 	bool wanted;	/* set by who looked whether anybody asks for the table */
 	const char *doubt; /* NULL, or why no row of it can be shown: set with fl_table_doubt() */
 	struct fl_arena arena; /* private: all of the above lies in it */

@@ -265,7 +265,7 @@ int fl_query_decode(const struct fl_event *event, const struct fl_format *format
 	enum { POST_HEADER = 13 };
 	struct fl_cursor c = fl_cursor(event->body.data, event->body.size);
 	struct fl_query query = { .thread_id = fl_take_u32(&c) };
-	fl_take_u32(&c);
+	query.seconds = fl_take_u32(&c);
 	uint8_t db_size = fl_take_u8(&c);
 	query.error_code = fl_take_u16(&c);
 	uint16_t status_size = fl_take_u16(&c);

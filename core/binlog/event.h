@@ -106,6 +106,7 @@ int fl_rotate_decode(const struct fl_event *event, struct fl_rotate *ret, struct
 
 struct fl_query {
 	uint32_t thread_id;
+	uint32_t seconds; /* that it took, from the event's timestamp on */
 	uint16_t error_code;
 	uint16_t
 		client_collation; /* of `sql`: its character set; 0 where the event does not tell */

@@ -136,12 +136,27 @@ static int complete(void *ctx, struct fl_table_def *def, uint32_t event_time, st
 	struct fl_lane *lane = ctx;
 	if (lane->config->files != NULL)
 		return fl_table_number_columns(def, err);
-	int result = fl_schema_complete(lane->schema, def, event_time, err);
-	if (result != 0 && result != FL_ELOST && result != FL_ENOMEM)
+	const char *file;
+	const struct fl_position *here = lane->replaying ? &lane->replay : &lane->position;
+	struct fl_position place = { .gtids = here->gtids };
+	fl_grouper_told_place(lane->grouper, &file, &place.offset);
+	memcpy(place.file, file, strlen(file) + 1);
+	int result = fl_schema_complete(
+		lane->schema, def, lane->state.identity, &place, event_time, err);
+	if (result != 0 && result != FL_ELOST && result != FL_ENOMEM && result != FL_ESTOPPED)
 		fl_warn(NULL, "%.*s.%.*s is in doubt: %s", (int)def->table.db.size,
 			def->table.db.data, (int)def->table.name.size, def->table.name.data,
 			err->text);
 	return result;
+}
+
+static void renew(void *ctx, struct fl_bytes db, struct fl_bytes sql, uint32_t time)
+{
+	struct fl_lane *lane = ctx;
+	const char *file;
+	uint64_t offset;
+	fl_grouper_told_place(lane->grouper, &file, &offset);
+	fl_schema_renew(lane->schema, file, offset, db, sql, time);
 }
 
 /* ---- at a boundary ---- */
@@ -373,6 +388,7 @@ static enum fl_next run_session(struct fl_lane *lane)
 	const struct fl_position *from = lane->replaying ? &lane->replay : &lane->position;
 	lane->placed = !lane->replaying && (from->gtids == NULL || !server->gtids);
 	fl_grouper_restart(lane->grouper, from, &server->collations);
+	fl_schema_clear(lane->schema);
 	result = atomic_load(&lane->stop) ? FL_ESTOPPED
 					  : fl_session_open(session, from, &lane->position,
 						    lane->config->until_current, &err);
@@ -420,10 +436,15 @@ void fl_lane_run(void *ctx)
 {
 	struct fl_lane *lane = ctx;
 	struct fl_grouper_hooks hooks = {
-		.ctx = lane, .wants = wants, .complete = complete, .emit = deliver, .begin = begin
+		.ctx = lane,
+		.wants = wants,
+		.complete = complete,
+		.emit = deliver,
+		.begin = begin,
+		.renew = renew,
 	};
 	lane->grouper = fl_grouper_create(&hooks, lane->config->transaction_bytes);
-	lane->schema = fl_schema_create(lane->config->source);
+	lane->schema = fl_schema_create(lane->config->source, &lane->stop);
 	if (lane->grouper == NULL || lane->schema == NULL)
 		fl_error(NULL, "out of memory for a lane");
 	else {

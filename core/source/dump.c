@@ -146,6 +146,33 @@ int fl_session_open(struct fl_session *session, const struct fl_position *positi
 	return 0;
 }
 
+int fl_session_open_ahead(
+	struct fl_session *session, const struct fl_position *position, struct fl_err *err)
+{
+	bool by_gtids = position->offset > UINT32_MAX;
+	struct fl_buf encoded = { 0 };
+	if (by_gtids && position->gtids == NULL)
+		return fl_err_set(err, FL_EFATAL,
+			"%s:%llu lies beyond 4 GiB, which can't be asked for without GTIDs",
+			position->file, (unsigned long long)position->offset);
+	int result = by_gtids ? prepare_gtids(session, position->gtids, &encoded, err) : 0;
+	struct fl_dump_request request = {
+		.file = by_gtids ? "" : position->file,
+		.offset = by_gtids ? BINLOG_START : (uint32_t)position->offset,
+		.server_id = session->server_id,
+		.until_end = true,
+		.gtids = by_gtids && session->server.flavour == FL_MYSQL ? &encoded : NULL,
+	};
+	name_place(session, position, by_gtids);
+	if (result == 0 && fl_backend_open(session->mysql, &request, &session->dump) != 0)
+		result = fl_session_failure(session, true, "cannot ask for the binlog behind", err);
+	fl_buf_finish(&encoded);
+	if (result != 0)
+		return result;
+	session->dumping = session->until_end = true;
+	return 0;
+}
+
 /* What error 1236 means is told by its text alone; servers differ in "master" and "source" only. */
 static void refused(struct fl_session *session, struct fl_err *err)
 {

@@ -15,8 +15,9 @@ struct fl_grouper_hooks {
 	void *ctx;
 	/* Whether any sink asks for the table; if not, its rows are not even walked. */
 	bool (*wants)(void *ctx, struct fl_bytes db, struct fl_bytes table);
-	/* Completes a definition that has no names. 0; FL_ELOST to give up the connection; any
-	 * other error puts the table in doubt for the error's reason. */
+	/* Completes a definition that has no names, for rows behind fl_grouper_told_place(). 0;
+	 * FL_ELOST to give up the connection; any other error puts the table in doubt for the
+	 * error's reason. */
 	int (*complete)(
 		void *ctx, struct fl_table_def *def, uint32_t event_time, struct fl_err *err);
 	/* Takes a transaction and its reference, in commit order. 0 or FL_ESTOPPED. */
@@ -24,6 +25,9 @@ struct fl_grouper_hooks {
 	/* Where the binlog has to be read from to have the transaction under way again: behind the
 	 * last one that was emitted. With a reference; NULL if it is not known. May be NULL. */
 	struct fl_held *(*begin)(void *ctx);
+	/* DDL, or what may be: definitions that it may be about are to be looked up anew. `db`: its
+	 * default database; `time`: when it was done. May be NULL. */
+	void (*renew)(void *ctx, struct fl_bytes db, struct fl_bytes sql, uint32_t time);
 	size_t event_bytes; /* the largest event that is inflated; 0: 1 GiB, as servers have it */
 };
 
@@ -58,6 +62,11 @@ int fl_grouper_feed(
 /* Whether the last event ended a transaction, or none is under way; and the place behind it. */
 bool fl_grouper_at_boundary(const struct fl_grouper *grouper);
 void fl_grouper_place(
+	const struct fl_grouper *grouper, const char **ret_file, uint64_t *ret_offset);
+
+/* The last place that an event has told: within a transaction the one above may be too low by
+ * events that the source does not send, and is none to ask the source for. */
+void fl_grouper_told_place(
 	const struct fl_grouper *grouper, const char **ret_file, uint64_t *ret_offset);
 
 #endif

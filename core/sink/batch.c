@@ -108,8 +108,8 @@ enum fl_end fl_worker_apply(struct fl_worker *w)
 	while (count < w->txn_count) {
 		const struct fl_txn *txn = w->txns[count];
 		result = map(w, count, &err);
-		if (result == 0)
-			result = fl_txn_advance(txn, &w->position);
+		if (result == 0 && (result = fl_txn_advance(txn, &w->position)) == FL_EINVAL)
+			fl_err_set(&err, result, "its GTID is of another kind of server");
 		if (result != 0)
 			break;
 		has_changes |= txn->view.change_count > 0;

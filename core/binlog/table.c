@@ -191,7 +191,8 @@ static int decode(struct fl_table_def *def, const struct fl_event *event,
 		return code;
 	for (unsigned i = 0; i < count && format->is_mariadb; i++)
 		def->ambiguous = def->ambiguous || is_ambiguous(&def->defs[i]);
-	def->ambiguous = def->ambiguous || (format->is_mariadb && may_be_versioned(def));
+	def->maybe_versioned = format->is_mariadb && may_be_versioned(def);
+	def->ambiguous = def->ambiguous || def->maybe_versioned;
 	return fl_table_settle(def, err);
 }
 

@@ -29,7 +29,6 @@ def ours(charset, shape):
     return done.stdout.split("\n")[:-1]
 
 
-@pytest.mark.source
 def test_every_code_is_what_the_server_makes_of_it(source, db, figures):
     source.run("CREATE DATABASE `%s`" % db)
     names = charsets.offered(source)
@@ -120,7 +119,6 @@ def table_of(db, charset, random):
     ])
 
 
-@pytest.mark.source
 @pytest.mark.parametrize("metadata", ["full", "least"])
 def test_columns_of_every_charset_arrive(source, metadata, rig, db, figures):
     seed = 4711
@@ -143,7 +141,6 @@ def test_columns_of_every_charset_arrive(source, metadata, rig, db, figures):
         seed, len(tables), rows, values))
 
 
-@pytest.mark.source
 def test_keys_are_filled_from_every_charset(source, rig, db):
     chance = random.Random(4711)
     names = charsets.offered(source)

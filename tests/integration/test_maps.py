@@ -2,7 +2,6 @@
 """What becomes of changes in caches: keys, deletes, clears, and what is in doubt."""
 
 import json
-import random
 import re
 
 import pytest
@@ -144,21 +143,6 @@ def test_a_value_too_large_for_memcached_is_deleted(mariadb, rig, db, start_serv
     assert len(r.redis.get("big:1")) > 2000000
     assert re.search(r"pool.*big:1", r.daemon.log), r.daemon.log
     run(r, "UPDATE big SET body = 'small again' WHERE id = 1")
-    r.compare()
-    r.daemon.stop()
-
-
-def test_a_row_of_20_mb_arrives_whole(source, rig, db):
-    table = Table(db, "big", [Column("id", "int", "int", nullable=False),
-                              Column("body", "longblob", "binary")])
-    r = rig(source, [table], sinks={})
-    r.daemon.sections["sink:pool"]["item_max"] = 60 << 20
-    r.daemon.write()
-    r.daemon.start()
-    body = random.Random(1).randbytes(20_000_000)
-    with source.connect(db) as connection:
-        connection.cursor().execute("INSERT INTO big VALUES (1, _binary %s)", (body,))
-    r.settle()
     r.compare()
     r.daemon.stop()
 

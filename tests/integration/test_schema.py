@@ -42,6 +42,7 @@ def alterations(server):
                                   "DROP TABLE {t}", "ALTER TABLE {t}_new RENAME {t}"],
         "odd_statement": ["/* a note */ alter -- why\n table `{t}` /*!50000 modify b varchar(20) after id */"],
         "index": ["CREATE INDEX i ON {t} (a)", "ANALYZE TABLE {t}", "DROP INDEX i ON {t}"],
+        "partition": ["ALTER TABLE {t} PARTITION BY HASH(id) PARTITIONS 4"],  # 5.6 then tells no time
         "dropped": ["DROP TABLE {t}"],
         "view": ["RENAME TABLE {t} TO {t}_base", "CREATE VIEW {t} AS SELECT id, b, a FROM {t}_base"],
     }

@@ -14,7 +14,8 @@ flavour=mariadb118
 home=$(realpath -m -- "${MARIADB118_HOME:-${XDG_CACHE_HOME:-$HOME/.cache}/mariadb118}")
 suite=trixie
 packages=(mariadb-server-core mariadb-client-core)
-alone=()
+alone=(mariadb-server) # for its plugins
+needed=lib/mysql/plugin/file_key_management.so
 programs=(sbin/mariadbd bin/mariadb bin/my_print_defaults bin/resolveip)
 client=("$home/bin/mariadb" --no-defaults)
 
@@ -35,7 +36,8 @@ command_line() {
     mapfile -t options < <(server_options)
     cmd=("$home/bin/mariadbd" --no-defaults "${options[@]}" "${mariadb_options[@]}"
         --basedir="$home/root/usr" --lc-messages-dir="$home/root/usr/share/mysql"
-        --character-sets-dir="$home/root/usr/share/mysql/charsets")
+        --character-sets-dir="$home/root/usr/share/mysql/charsets"
+        --plugin-dir="$home/root/usr/lib/mysql/plugin")
 }
 
 main "$@"

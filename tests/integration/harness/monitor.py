@@ -24,11 +24,17 @@ class Monitor(threading.Thread):
         self.connection.sendall(b"MONITOR\r\n")
         assert self.connection.recv(5) == b"+OK\r\n"
         self.seen = bytearray()
+        self.closing = False
         self.start()
 
     def run(self):
         while True:
-            data = self.connection.recv(1 << 16)
+            try:
+                data = self.connection.recv(1 << 16)
+            except ConnectionResetError:
+                if not self.closing:
+                    raise
+                return
             if not data:
                 return
             self.seen += data
@@ -40,11 +46,13 @@ class Monitor(threading.Thread):
 
     def values(self, prefix):
         """The keys with that prefix that were set, each with its value, in order."""
+        assert self.is_alive() or self.closing, "what came later was not seen"
         pattern = rb'"SET" "(%s(?:[^"\\]|\\.)*)" "((?:[^"\\]|\\.)*)"' % re.escape(prefix.encode())
         return [tuple(unquoted(part) for part in pair)
                 for pair in re.findall(pattern, bytes(self.seen), re.IGNORECASE)]
 
     def close(self):
+        self.closing = True
         self.connection.shutdown(socket.SHUT_RDWR)
         self.join()
         self.connection.close()

@@ -92,7 +92,8 @@ class Sql(Server):
     flavour = least_metadata = None
     status_statement = "SHOW MASTER STATUS"
     # What tests may have changed, and where it started.
-    settings = {"binlog_row_image": "FULL", "binlog_format": "ROW", "read_only": 0}
+    settings = {"binlog_row_image": "FULL", "binlog_format": "ROW", "read_only": 0,
+                "innodb_lock_wait_timeout": 50}
 
     def __init__(self, folder, *options):
         if self.least_metadata:

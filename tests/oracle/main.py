@@ -94,7 +94,7 @@ def works(options, name):
 
 def run_server(options, name, root):
     from . import plant, script
-    from .source import SERVERS, reset
+    from .source import SERVERS, partial, reset
     from .trial import Trial
     kind = SERVERS[name]
     more = []
@@ -108,7 +108,7 @@ def run_server(options, name, root):
         for number, (label, text) in enumerate(works(options, name)):
             folder = "%s/t%d" % (root, number)
             tamper = plant.Tamper(options.plant, label) if options.plant else None
-            trial = Trial(folder, source, "binlog_row_image" in text.lower(), options.image,
+            trial = Trial(folder, source, partial(source, text), options.image,
                           options.expect_doubt, tamper)
             error = None
             try:

@@ -29,7 +29,7 @@ def literal(text):
 class Field(Column):
     """A column as it is on the server."""
 
-    virtual = False
+    made = False  # the server makes its values of other columns
 
     def expression(self):
         name = quoted(self.name)
@@ -70,7 +70,7 @@ class Truth:
         self.primary = "PRIMARY" in indexes
         self.keys = [indexes["PRIMARY"]] if self.primary else [frozenset(), *indexes.values()]
         self.names = [field.name for field in fields]
-        self.virtual = frozenset(f.name for f in fields if f.virtual)
+        self.made = frozenset(f.name for f in fields if f.made)
         self.floats = frozenset(f.name for f in fields if f.kind in ("float", "double"))
         self.rows = []
 
@@ -117,7 +117,7 @@ def read(connection):
         fields, versioned = {}, set()
         for schema, table, column, kind, extra, table_type in cursor.fetchall():
             field = Field(column, kind, KINDS.get(str(kind).lower(), "text"))
-            field.virtual = "VIRTUAL" in extra.upper()
+            field.made = "GENERATED" in extra.upper()
             fields.setdefault((schema, table), []).append(field)
             if table_type == "SYSTEM VERSIONED":
                 versioned.add((schema, table))

@@ -141,6 +141,9 @@ static void close_ended_lanes(struct daemon *d)
 		fl_lane_state(d->lanes[i], &state);
 		if (!state.ended)
 			continue;
+		/* A sink that halts because of files is not to blame for it. */
+		if (state.refused && d->lane_config.files != NULL)
+			d->exit_code = FL_EXIT_SOURCE;
 		fl_lane_destroy(d->lanes[i]);
 		d->lanes[i] = NULL;
 	}
@@ -370,15 +373,16 @@ static void close_loop(struct daemon *d)
 	uv_loop_close(&d->loop);
 }
 
-int fl_daemon_run(const struct fl_config *config, bool until_current)
+int fl_daemon_run(const struct fl_config *config, bool until_current, const char *const *files)
 {
 	struct fl_err err = { 0 };
 	int lock = -1;
-	struct daemon d = { .config = config, .until_current = until_current };
+	struct daemon d = { .config = config, .until_current = until_current || files != NULL };
 	for (size_t i = 0; i < config->sink_count; i++)
 		d.takes_changes |= config->sinks[i].plugin->takes == FL_TAKES_CHANGES;
 	d.lane_config = (struct fl_lane_config){
 		.source = &config->source,
+		.files = files,
 		.transaction_bytes = config->transaction_bytes,
 		.wants = wants,
 		.wants_ctx = &d,
@@ -388,6 +392,7 @@ int fl_daemon_run(const struct fl_config *config, bool until_current)
 	};
 	d.starter = (struct fl_starter){
 		.source = &config->source,
+		.files = files,
 		.map = config->map,
 		.wants = is_mapped,
 		.wants_ctx = &d,

@@ -9,6 +9,7 @@
 
 static const char usage[] =
 	"usage: fastlane -c FILE [--check | --until-current]\n"
+	"       fastlane [-c FILE] --binlog-file FILE...\n"
 	"       fastlane --list-plugins | --plugin-help NAME | --version | --help\n"
 	"\n"
 	"Follows a MySQL or MariaDB server's row-based binary log and keeps caches right.\n"
@@ -16,6 +17,9 @@ static const char usage[] =
 	"  -c, --config FILE    the configuration; see fastlane.ini(5)\n"
 	"      --check          read and check the configuration, say all that is wrong, and end\n"
 	"      --until-current  apply what the source has at the start, and end\n"
+	"      --binlog-file FILE...  read these binlog files instead of the source, in this "
+	"order,\n"
+	"                       and end; without a configuration they are printed, as JSON\n"
 	"      --list-plugins   the sinks that can be configured\n"
 	"      --plugin-help NAME  a sink's options\n"
 	"      --version\n"
@@ -69,15 +73,16 @@ static int plugin_help(const char *name)
 	return code;
 }
 
-static int run(const char *path, bool check, bool until_current)
+static int run(const char *path, bool check, bool until_current, const char *const *files)
 {
 	struct fl_config *config = NULL;
-	int problems = fl_config_load(path, report, NULL, &config);
+	int problems = path != NULL ? fl_config_load(path, files != NULL, report, NULL, &config)
+				    : fl_config_for_stdout(report, NULL, &config);
 	int code = FL_EXIT_OK;
 	if (problems != 0) {
 		if (problems > 0)
-			fprintf(stderr, "%s: %d error%s\n", path, problems,
-				problems > 1 ? "s" : "");
+			fprintf(stderr, "%s: %d error%s\n", path != NULL ? path : "fastlane",
+				problems, problems > 1 ? "s" : "");
 		else
 			fprintf(stderr, "fastlane: out of memory\n");
 		code = FL_EXIT_CONFIG;
@@ -86,7 +91,7 @@ static int run(const char *path, bool check, bool until_current)
 			config->rule_count);
 	} else {
 		fl_log_set_level(config->log_level);
-		code = fl_daemon_run(config, until_current);
+		code = fl_daemon_run(config, until_current, files);
 	}
 	fl_config_destroy(config);
 	fl_plugins_finish();
@@ -105,11 +110,12 @@ static void fill_standard_streams(void)
 
 int main(int argc, char **argv)
 {
-	enum { CHECK = 256, UNTIL_CURRENT, LIST_PLUGINS, PLUGIN_HELP, VERSION, HELP };
+	enum { CHECK = 256, UNTIL_CURRENT, BINLOG_FILE, LIST_PLUGINS, PLUGIN_HELP, VERSION, HELP };
 	static const struct option options[] = {
 		{ "config", required_argument, NULL, 'c' },
 		{ "check", no_argument, NULL, CHECK },
 		{ "until-current", no_argument, NULL, UNTIL_CURRENT },
+		{ "binlog-file", required_argument, NULL, BINLOG_FILE },
 		{ "list-plugins", no_argument, NULL, LIST_PLUGINS },
 		{ "plugin-help", required_argument, NULL, PLUGIN_HELP },
 		{ "version", no_argument, NULL, VERSION },
@@ -118,6 +124,7 @@ int main(int argc, char **argv)
 	};
 	const char *path = NULL;
 	bool check = false, until_current = false;
+	const char *file = NULL;
 	/* Only the characters' classes and messages follow the user's locale; numbers never do. */
 	fill_standard_streams();
 	setlocale(LC_CTYPE, "");
@@ -131,6 +138,15 @@ int main(int argc, char **argv)
 			break;
 		case UNTIL_CURRENT:
 			until_current = true;
+			break;
+		case BINLOG_FILE:
+			if (file != NULL) {
+				fputs("--binlog-file is to be given once, with all files behind "
+				      "it\n",
+					stderr);
+				return FL_EXIT_USAGE;
+			}
+			file = optarg;
 			break;
 		case LIST_PLUGINS:
 			return list_plugins();
@@ -147,9 +163,14 @@ int main(int argc, char **argv)
 			return FL_EXIT_USAGE;
 		}
 	}
-	if (path == NULL || optind < argc || (check && until_current)) {
+	if ((file == NULL ? path == NULL || optind < argc || (check && until_current)
+			  : check || until_current)) {
 		fputs(usage, stderr);
 		return FL_EXIT_USAGE;
 	}
-	return run(path, check, until_current);
+	if (file == NULL)
+		return run(path, check, until_current, NULL);
+	/* getopt has moved the others, in their order, to the end. */
+	argv[optind - 1] = (char *)(uintptr_t)file;
+	return run(path, false, false, (const char *const *)&argv[optind - 1]);
 }

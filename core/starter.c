@@ -2,6 +2,7 @@
 #include "starter.h"
 
 #include "base/log.h"
+#include "source/file.h"
 
 enum { LONGEST_DELAY_S = 10 };
 
@@ -18,6 +19,8 @@ static void report(void *ctx, bool fatal, const char *text)
 static int ask(struct fl_starter *s, struct fl_err *err)
 {
 	struct fl_session *session = NULL;
+	if (s->files != NULL)
+		return fl_binlog_file_begin(s->files[0], &s->start, err);
 	int result = fl_session_connect(s->source, s->source->server_id, &session, err);
 	if (result != 0)
 		return result;

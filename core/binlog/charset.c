@@ -4,8 +4,11 @@
 #endif
 #include <strings.h>
 
+#include "binlog/charset.h"
 #include "binlog/row.h"
-#include "binlog/value.h"
+
+/* The loop that all text goes through is worth a copy of its own in each caller. */
+#define ALWAYS_INLINE static inline __attribute__((always_inline))
 
 enum fl_charset fl_charset_from_name(struct fl_bytes name)
 {
@@ -14,9 +17,45 @@ enum fl_charset fl_charset_from_name(struct fl_bytes name)
 		enum fl_charset charset;
 	} known[] = {
 		{ "", FL_CHARSET_UNKNOWN },
-		{ "binary", FL_CHARSET_BINARY },
+		{ "armscii8", FL_CHARSET_ARMSCII8 },
 		{ "ascii", FL_CHARSET_ASCII },
+		{ "big5", FL_CHARSET_BIG5 },
+		{ "binary", FL_CHARSET_BINARY },
+		{ "cp1250", FL_CHARSET_CP1250 },
+		{ "cp1251", FL_CHARSET_CP1251 },
+		{ "cp1256", FL_CHARSET_CP1256 },
+		{ "cp1257", FL_CHARSET_CP1257 },
+		{ "cp850", FL_CHARSET_CP850 },
+		{ "cp852", FL_CHARSET_CP852 },
+		{ "cp866", FL_CHARSET_CP866 },
+		{ "cp932", FL_CHARSET_CP932 },
+		{ "dec8", FL_CHARSET_DEC8 },
+		{ "eucjpms", FL_CHARSET_EUCJPMS },
+		{ "euckr", FL_CHARSET_EUCKR },
+		{ "gb18030", FL_CHARSET_GB18030 },
+		{ "gb2312", FL_CHARSET_GB2312 },
+		{ "gbk", FL_CHARSET_GBK },
+		{ "geostd8", FL_CHARSET_GEOSTD8 },
+		{ "greek", FL_CHARSET_GREEK },
+		{ "hebrew", FL_CHARSET_HEBREW },
+		{ "hp8", FL_CHARSET_HP8 },
+		{ "keybcs2", FL_CHARSET_KEYBCS2 },
+		{ "koi8r", FL_CHARSET_KOI8R },
+		{ "koi8u", FL_CHARSET_KOI8U },
 		{ "latin1", FL_CHARSET_LATIN1 },
+		{ "latin2", FL_CHARSET_LATIN2 },
+		{ "latin5", FL_CHARSET_LATIN5 },
+		{ "latin7", FL_CHARSET_LATIN7 },
+		{ "macce", FL_CHARSET_MACCE },
+		{ "macroman", FL_CHARSET_MACROMAN },
+		{ "sjis", FL_CHARSET_SJIS },
+		{ "swe7", FL_CHARSET_SWE7 },
+		{ "tis620", FL_CHARSET_TIS620 },
+		{ "ucs2", FL_CHARSET_UCS2 },
+		{ "ujis", FL_CHARSET_UJIS },
+		{ "utf16", FL_CHARSET_UTF16 },
+		{ "utf16le", FL_CHARSET_UTF16LE },
+		{ "utf32", FL_CHARSET_UTF32 },
 		{ "utf8", FL_CHARSET_UTF8 },
 		{ "utf8mb3", FL_CHARSET_UTF8 },
 		{ "utf8mb4", FL_CHARSET_UTF8 },
@@ -91,7 +130,7 @@ static bool are_plain(uint64_t eight)
 }
 
 /* Copies the plain bytes at the front; there is room for all up to `end`. */
-static const uint8_t *copy_plain(const uint8_t *at, const uint8_t *end, char **to)
+ALWAYS_INLINE const uint8_t *copy_plain(const uint8_t *at, const uint8_t *end, char **to)
 {
 	const uint8_t *const start = at;
 	char *out = *to;
@@ -134,7 +173,12 @@ static const uint8_t *copy_plain(const uint8_t *at, const uint8_t *end, char **t
 	return at;
 }
 
-static char *write_escape(uint8_t c, char *to)
+const uint8_t *fl_charset_copy_plain(const uint8_t *at, const uint8_t *end, char **to)
+{
+	return copy_plain(at, end, to);
+}
+
+static inline char *write_escape(uint8_t c, char *to)
 {
 	static const char names[] = "btn\0fr"; /* of 8 ... 13 */
 	static const char hex[] = "0123456789abcdef";
@@ -152,6 +196,11 @@ static char *write_escape(uint8_t c, char *to)
 	return to;
 }
 
+char *fl_charset_escape(uint8_t c, char *to)
+{
+	return write_escape(c, to);
+}
+
 /* A byte of 0x80 and above, or the character that begins with it; its length, 0 if it is none. */
 static size_t write_character(
 	enum fl_charset charset, const uint8_t *at, const uint8_t *end, char **to)
@@ -161,8 +210,10 @@ static size_t write_character(
 		return 1;
 	}
 	size_t size = charset == FL_CHARSET_UTF8 ? utf8_length(at, end) : 0;
-	memcpy(*to, at, size);
-	*to += size;
+	char *out = *to;
+	for (size_t i = 0; i < size; i++)
+		out[i] = (char)at[i];
+	*to = out + size;
 	return size;
 }
 
@@ -172,18 +223,18 @@ static size_t write_character(
 static const uint8_t *write_json(enum fl_charset charset, const uint8_t *at, const uint8_t *stop,
 	const uint8_t *end, char **to)
 {
+	if (charset > FL_CHARSET_UTF8)
+		return fl_charset_convert(charset, true, at, stop, end, to);
 	while (at < stop) {
 		at = copy_plain(at, stop, to);
-		if (at == stop)
-			break;
-		if (*at < 0x80) {
-			*to = write_escape(*at++, *to);
-			continue;
+		while (at < stop && *at >= 0x80) {
+			size_t size = write_character(charset, at, end, to);
+			if (size == 0)
+				return at;
+			at += size;
 		}
-		size_t size = write_character(charset, at, end, to);
-		if (size == 0)
-			break;
-		at += size;
+		if (at < stop && !is_plain(*at))
+			*to = write_escape(*at++, *to);
 	}
 	return at;
 }
@@ -260,10 +311,31 @@ bool fl_utf8_is_valid(struct fl_bytes text)
 	}
 }
 
+/* Of the sets that are neither ASCII, UTF-8 nor latin1; in blocks. */
+static int other_text(enum fl_charset charset, struct fl_bytes text, struct fl_buf *out)
+{
+	size_t const start = out->size;
+	const uint8_t *at = (const uint8_t *)text.data, *end = at + text.size;
+	while (at < end) {
+		const uint8_t *stop = end - at > FL_TEXT_SHORT ? at + FL_TEXT_SHORT : end;
+		char *to = fl_buf_reserve(out, (size_t)(stop - at) * FL_TEXT_WORST);
+		if (to != NULL)
+			at = fl_charset_convert(charset, false, at, stop, end, &to);
+		if (to == NULL || at < stop) {
+			out->size = start;
+			return to == NULL ? FL_ENOMEM : FL_ECORRUPT;
+		}
+		out->size = (size_t)(to - out->data);
+	}
+	return 0;
+}
+
 int fl_charset_text(enum fl_charset charset, struct fl_bytes text, struct fl_buf *out)
 {
 	if (text.size == 0)
 		return 0;
+	if (charset > FL_CHARSET_UTF8)
+		return other_text(charset, text, out);
 	if (charset != FL_CHARSET_LATIN1) {
 		const uint8_t *at = (const uint8_t *)text.data, *end = at + text.size;
 		bool valid = charset == FL_CHARSET_UTF8 ? fl_utf8_is_valid(text)

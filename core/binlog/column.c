@@ -195,8 +195,12 @@ enum fl_form fl_column_form(const struct fl_column_def *def)
 	case FL_TYPE_YEAR:
 		return FL_FORM_NUMBER;
 	case FL_TYPE_GEOMETRY:
+		return def->geometry == FL_GEOMETRY_WKB ? FL_FORM_BINARY : FL_FORM_GEOJSON;
 	case FL_TYPE_VECTOR:
 		return FL_FORM_BINARY;
+	case FL_TYPE_BLOB_COMPRESSED:
+	case FL_TYPE_VARCHAR_COMPRESSED:
+		return form_of_text(def) == FL_FORM_NONE ? FL_FORM_NONE : FL_FORM_COMPRESSED;
 	case FL_TYPE_JSON:
 		return FL_FORM_JSON;
 	case FL_TYPE_ENUM:

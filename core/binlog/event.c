@@ -75,6 +75,11 @@ const char *fl_event_name(uint8_t type)
 	return names[type] != NULL ? names[type] : "unknown event";
 }
 
+bool fl_event_is_known(uint8_t type)
+{
+	return names[type] != NULL;
+}
+
 static int corrupt(uint8_t type, struct fl_err *err, const char *what)
 {
 	return fl_err_set(err, FL_ECORRUPT, "%s: %s", fl_event_name(type), what);
@@ -227,9 +232,10 @@ int fl_rotate_decode(const struct fl_event *event, struct fl_rotate *ret, struct
  */
 /*
  * Status variables: a code of one byte, then a value whose size the code tells. Servers write them
- * in the order of the codes below, so that what comes behind the character sets need not be known.
+ * in the order below, so that what comes behind the character sets need not be known.
  *
  *   0 flags (4)   1 sql_mode (8)   2, 6 catalog (1 size, n, and for 2 a NUL)   3 auto_increment (4)
+ *   131, MariaDB since 11.2: default collations (1 count, as many pairs of 2, 2)
  *   4 collations: client (2), connection (2), server (2)
  */
 static uint16_t client_collation(struct fl_bytes status)
@@ -245,6 +251,8 @@ static uint16_t client_collation(struct fl_bytes status)
 			fl_take(&c, 8);
 		else if (code == 2 || code == 6)
 			fl_take(&c, (size_t)fl_take_u8(&c) + (code == 2));
+		else if (code == 131)
+			fl_take(&c, (size_t)fl_take_u8(&c) * 4);
 		else
 			break;
 	}
@@ -257,7 +265,7 @@ int fl_query_decode(const struct fl_event *event, const struct fl_format *format
 	enum { POST_HEADER = 13 };
 	struct fl_cursor c = fl_cursor(event->body.data, event->body.size);
 	struct fl_query query = { .thread_id = fl_take_u32(&c) };
-	fl_take_u32(&c);
+	query.seconds = fl_take_u32(&c);
 	uint8_t db_size = fl_take_u8(&c);
 	query.error_code = fl_take_u16(&c);
 	uint16_t status_size = fl_take_u16(&c);

@@ -64,6 +64,7 @@ enum {
 
 /* The event's name as servers write it ("TRANSACTION_PAYLOAD_EVENT"), "unknown event" otherwise. */
 const char *fl_event_name(uint8_t type);
+bool fl_event_is_known(uint8_t type);
 
 /* What the last FORMAT_DESCRIPTION event said of the events behind it. */
 struct fl_format {
@@ -105,6 +106,7 @@ int fl_rotate_decode(const struct fl_event *event, struct fl_rotate *ret, struct
 
 struct fl_query {
 	uint32_t thread_id;
+	uint32_t seconds; /* that it took, from the event's timestamp on */
 	uint16_t error_code;
 	uint16_t
 		client_collation; /* of `sql`: its character set; 0 where the event does not tell */

@@ -1,34 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "binlog/json.h"
 #include "binlog/row.h"
 #include "binlog/value.h"
-
-/* A document: one byte type, then a value of it:
- *
- *   00, 01  object in the small, the large format        02, 03  array in the small, the large
- * format 04      literal: 0 null, 1 true, 2 false             05..0a  int16 uint16 int32 uint32
- * int64 uint64 0b      double                                       0c      text: length, UTF-8 0f
- * opaque: a column type, length, that column's bytes
- *
- * A length takes seven bits a byte, the lowest first; all bytes but the last have the eighth bit.
- */
-enum {
-	SMALL_OBJECT = 0,
-	LARGE_OBJECT = 1,
-	SMALL_ARRAY = 2,
-	LARGE_ARRAY = 3,
-	LITERAL = 4,
-	INT16 = 5,
-	UINT16 = 6,
-	INT32 = 7,
-	UINT32 = 8,
-	INT64 = 9,
-	UINT64 = 10,
-	DOUBLE = 11,
-	TEXT = 12,
-	OPAQUE = 15,
-};
-
-enum { DEEPEST = 100 };
 
 struct document {
 	struct fl_buf *out;
@@ -38,7 +11,7 @@ struct document {
 
 static int render(struct document *doc, uint8_t type, struct fl_cursor *c);
 
-static uint32_t take_length(struct fl_cursor *c)
+uint32_t fl_json_take_length(struct fl_cursor *c)
 {
 	uint64_t length = 0;
 	for (unsigned shift = 0; shift < 35; shift += 7) {
@@ -85,7 +58,7 @@ static int render_base64(struct document *doc, uint8_t type, struct fl_bytes dat
 static int render_opaque(struct document *doc, struct fl_cursor *c)
 {
 	uint8_t type = fl_take_u8(c);
-	struct fl_bytes data = fl_take_bytes(c, take_length(c));
+	struct fl_bytes data = fl_take_bytes(c, fl_json_take_length(c));
 	if (c->failed)
 		return FL_ECORRUPT;
 	const uint8_t *at = (const uint8_t *)data.data;
@@ -150,25 +123,25 @@ static int render_number(struct document *doc, uint8_t type, struct fl_cursor *c
 	if (to == NULL)
 		return FL_ENOMEM;
 	switch (type) {
-	case INT16:
+	case FL_JSON_INT16:
 		to = fl_int_write((int16_t)fl_take_u16(c), to);
 		break;
-	case INT32:
+	case FL_JSON_INT32:
 		to = fl_int_write((int32_t)fl_take_u32(c), to);
 		break;
-	case INT64:
+	case FL_JSON_INT64:
 		to = fl_int_write((int64_t)fl_take_u64(c), to);
 		break;
-	case UINT16:
+	case FL_JSON_UINT16:
 		to = fl_uint_write(fl_take_u16(c), to);
 		break;
-	case UINT32:
+	case FL_JSON_UINT32:
 		to = fl_uint_write(fl_take_u32(c), to);
 		break;
-	case UINT64:
+	case FL_JSON_UINT64:
 		to = fl_uint_write(fl_take_u64(c), to);
 		break;
-	case DOUBLE:
+	case FL_JSON_DOUBLE:
 		to = write_double(fl_take_u64(c), to);
 		break;
 	default:
@@ -180,90 +153,84 @@ static int render_number(struct document *doc, uint8_t type, struct fl_cursor *c
 	return 0;
 }
 
-/* Objects and arrays. w is 2 in the small, 4 in the large format; offsets count from the start.
- *
- *   offset   size
- *   0        w           number of elements
- *   w        w           bytes of all of it
- *   2w       (w+2)*n     objects: offset (w) and length (2) of each key
- *   ...      (1+w)*n     type (1) of each value, and its offset (w) or, where it fits, itself
- *   ...                  keys and values
- */
-struct container {
-	struct fl_bytes data; /* all of it */
-	struct fl_cursor keys, values;
-	size_t w;
-	bool is_object;
-};
-
-static bool is_inline(uint8_t type, size_t w)
-{
-	return type == LITERAL || type == INT16 || type == UINT16 ||
-	       (w == 4 && (type == INT32 || type == UINT32));
-}
-
 /* The part of the container from `offset` on. */
-static struct fl_cursor part_at(const struct container *container, uint64_t offset)
+static struct fl_cursor part_at(const struct fl_json_container *container, uint64_t offset)
 {
 	struct fl_cursor c = fl_cursor(container->data.data, container->data.size);
 	fl_take(&c, (size_t)offset);
 	return c;
 }
 
-static int render_key(struct document *doc, struct container *container)
+int fl_json_open(uint8_t type, struct fl_cursor at, struct fl_json_container *ret)
 {
-	uint64_t offset = fl_take_uint(&container->keys, container->w);
-	uint16_t length = fl_take_u16(&container->keys);
-	struct fl_cursor at = part_at(container, offset);
-	struct fl_bytes key = fl_take_bytes(&at, length);
-	if (at.failed)
-		return FL_ECORRUPT;
-	int code = render_text(doc, key);
-	fl_buf_append(doc->out, ": ", 2);
-	return code;
-}
-
-static int render_element(struct document *doc, struct container *container)
-{
-	uint8_t type = fl_take_u8(&container->values);
-	if (is_inline(type, container->w)) {
-		struct fl_bytes entry = fl_take_bytes(&container->values, container->w);
-		struct fl_cursor inside = fl_cursor(entry.data, entry.size);
-		return render(doc, type, &inside);
-	}
-	struct fl_cursor at = part_at(container, fl_take_uint(&container->values, container->w));
-	return render(doc, type, &at);
-}
-
-static int render_container(struct document *doc, uint8_t type, struct fl_cursor c)
-{
-	struct container container = { .is_object = type == SMALL_OBJECT || type == LARGE_OBJECT };
-	size_t const w = type == SMALL_OBJECT || type == SMALL_ARRAY ? 2 : 4;
-	container.w = w;
-	struct fl_cursor start = c;
-	uint64_t count = fl_take_uint(&c, w);
-	uint64_t size = fl_take_uint(&c, w);
-	if (c.failed || size > fl_cursor_left(&start) || size < 2 * w || doc->depth >= DEEPEST)
+	struct fl_json_container container = { 0 };
+	bool const is_object = type == FL_JSON_SMALL_OBJECT || type == FL_JSON_LARGE_OBJECT;
+	size_t const w = type == FL_JSON_SMALL_OBJECT || type == FL_JSON_SMALL_ARRAY ? 2 : 4;
+	struct fl_cursor start = at;
+	uint64_t count = fl_take_uint(&at, w);
+	uint64_t size = fl_take_uint(&at, w);
+	if (at.failed || size > fl_cursor_left(&start) || size < 2 * w)
 		return FL_ECORRUPT;
 	container.data = fl_take_bytes(&start, (size_t)size);
-	c = part_at(&container, 2 * w);
-	if (count > size / (container.is_object ? 2 * w + 3 : w + 1))
+	struct fl_cursor c = part_at(&container, 2 * w);
+	if (count > size / (is_object ? 2 * w + 3 : w + 1))
 		return FL_ECORRUPT;
-	struct fl_bytes keys = fl_take_bytes(&c, container.is_object ? count * (w + 2) : 0);
+	struct fl_bytes keys = fl_take_bytes(&c, is_object ? count * (w + 2) : 0);
 	struct fl_bytes values = fl_take_bytes(&c, count * (1 + w));
 	if (c.failed)
 		return FL_ECORRUPT;
 	container.keys = fl_cursor(keys.data, keys.size);
 	container.values = fl_cursor(values.data, values.size);
+	container.count = (uint32_t)count;
+	container.w = w;
+	container.is_object = is_object;
+	*ret = container;
+	return 0;
+}
 
+struct fl_bytes fl_json_next_key(struct fl_json_container *container, bool *failed)
+{
+	uint64_t offset = fl_take_uint(&container->keys, container->w);
+	uint16_t length = fl_take_u16(&container->keys);
+	struct fl_cursor at = part_at(container, offset);
+	struct fl_bytes key = fl_take_bytes(&at, length);
+	*failed |= at.failed;
+	return key;
+}
+
+uint8_t fl_json_next_value(struct fl_json_container *container, struct fl_cursor *ret)
+{
+	uint8_t type = fl_take_u8(&container->values);
+	if (fl_json_is_inline(type, container->w)) {
+		struct fl_bytes entry = fl_take_bytes(&container->values, container->w);
+		*ret = fl_cursor(entry.data, entry.size);
+	} else {
+		*ret = part_at(container, fl_take_uint(&container->values, container->w));
+	}
+	return type;
+}
+
+static int render_container(struct document *doc, uint8_t type, struct fl_cursor c)
+{
+	struct fl_json_container container;
+	if (doc->depth >= FL_JSON_DEEPEST || fl_json_open(type, c, &container) < 0)
+		return FL_ECORRUPT;
 	doc->depth++;
 	fl_buf_char(doc->out, container.is_object ? '{' : '[');
-	for (uint64_t i = 0; i < count; i++) {
+	for (uint32_t i = 0; i < container.count; i++) {
+		bool failed = false;
+		int code = 0;
 		if (i > 0)
 			fl_buf_append(doc->out, ", ", 2);
-		int code = container.is_object ? render_key(doc, &container) : 0;
+		if (container.is_object) {
+			struct fl_bytes key = fl_json_next_key(&container, &failed);
+			code = failed ? FL_ECORRUPT : render_text(doc, key);
+			fl_buf_append(doc->out, ": ", 2);
+		}
+		struct fl_cursor at;
+		uint8_t of = fl_json_next_value(&container, &at);
 		if (code == 0)
-			code = render_element(doc, &container);
+			code = render(doc, of, &at);
 		if (code < 0)
 			return code;
 	}
@@ -277,19 +244,19 @@ static int render(struct document *doc, uint8_t type, struct fl_cursor *c)
 {
 	int code;
 	switch (type) {
-	case SMALL_OBJECT:
-	case LARGE_OBJECT:
-	case SMALL_ARRAY:
-	case LARGE_ARRAY:
+	case FL_JSON_SMALL_OBJECT:
+	case FL_JSON_LARGE_OBJECT:
+	case FL_JSON_SMALL_ARRAY:
+	case FL_JSON_LARGE_ARRAY:
 		code = render_container(doc, type, *c);
 		break;
-	case LITERAL:
+	case FL_JSON_LITERAL:
 		code = render_literal(doc, fl_take_u8(c));
 		break;
-	case TEXT:
-		code = render_text(doc, fl_take_bytes(c, take_length(c)));
+	case FL_JSON_TEXT:
+		code = render_text(doc, fl_take_bytes(c, fl_json_take_length(c)));
 		break;
-	case OPAQUE:
+	case FL_JSON_OPAQUE:
 		code = render_opaque(doc, c);
 		break;
 	default:

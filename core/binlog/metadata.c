@@ -243,9 +243,6 @@ static void set_own_charsets(struct reader *r)
 			column->charset = FL_CHARSET_UTF8;
 		else if (column->type == FL_TYPE_GEOMETRY || column->type == FL_TYPE_VECTOR)
 			column->charset = FL_CHARSET_BINARY;
-		else if (column->type == FL_TYPE_VARCHAR_COMPRESSED ||
-			 column->type == FL_TYPE_BLOB_COMPRESSED)
-			column->not_decoded = "type COMPRESSED";
 	}
 }
 

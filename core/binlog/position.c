@@ -13,8 +13,64 @@ bool fl_file_name_is_valid(struct fl_bytes name)
 	return true;
 }
 
+struct fl_held {
+	atomic_uint references;
+	size_t size;
+	char text[]; /* of the position */
+};
+
+static struct fl_held *make_held(struct fl_bytes text)
+{
+	struct fl_held *held = malloc(sizeof(*held) + text.size);
+	if (held == NULL)
+		return NULL;
+	atomic_init(&held->references, 1);
+	held->size = text.size;
+	memcpy(held->text, text.data, text.size);
+	return held;
+}
+
+struct fl_held *fl_held_create(const struct fl_position *position)
+{
+	struct fl_position alone = *position;
+	struct fl_buf text = { 0 };
+	alone.held = NULL;
+	fl_position_format(&alone, &text);
+	struct fl_held *held =
+		text.failed ? NULL : make_held((struct fl_bytes){ text.data, text.size });
+	fl_buf_finish(&text);
+	return held;
+}
+
+struct fl_held *fl_held_ref(struct fl_held *held)
+{
+	if (held != NULL)
+		atomic_fetch_add_explicit(&held->references, 1, memory_order_relaxed);
+	return held;
+}
+
+void fl_held_unref(struct fl_held *held)
+{
+	if (held != NULL &&
+		atomic_fetch_sub_explicit(&held->references, 1, memory_order_acq_rel) == 1)
+		free(held);
+}
+
+int fl_held_position(const struct fl_held *held, struct fl_position *ret)
+{
+	struct fl_position position;
+	/* It was checked when it was made: only memory can be lacking. */
+	if (fl_position_parse((struct fl_bytes){ held->text, held->size }, &position, NULL) !=
+		FL_OK)
+		return FL_ENOMEM;
+	fl_position_finish(ret);
+	*ret = position;
+	return FL_OK;
+}
+
 void fl_position_finish(struct fl_position *position)
 {
+	fl_held_unref(position->held);
 	fl_gtid_set_destroy(position->gtids);
 	*position = (struct fl_position){ 0 };
 }
@@ -24,9 +80,11 @@ int fl_position_copy(const struct fl_position *from, struct fl_position *to)
 	struct fl_gtid_set *gtids = NULL;
 	if (from->gtids != NULL && (gtids = fl_gtid_set_copy(from->gtids)) == NULL)
 		return FL_ENOMEM;
+	struct fl_held *held = fl_held_ref(from->held);
 	fl_position_finish(to);
 	*to = *from;
 	to->gtids = gtids;
+	to->held = held;
 	return FL_OK;
 }
 
@@ -38,12 +96,18 @@ bool fl_position_is_set(const struct fl_position *position)
 void fl_position_format(const struct fl_position *position, struct fl_buf *out)
 {
 	char text[40];
-	int size = snprintf(text, sizeof(text), "1 pos=%" PRIu64 " gtid=", position->offset);
+	int size = snprintf(text, sizeof(text),
+		"%d pos=%" PRIu64 " gtid=", position->held != NULL ? 2 : 1, position->offset);
 	fl_buf_append(out, text, (size_t)size);
 	if (position->gtids != NULL)
 		fl_gtid_set_format(position->gtids, out);
 	else
 		fl_buf_char(out, '-');
+	if (position->held != NULL) {
+		size = snprintf(text, sizeof(text), " held=%zu:", position->held->size);
+		fl_buf_append(out, text, (size_t)size);
+		fl_buf_append(out, position->held->text, position->held->size);
+	}
 	fl_buf_text(out, " file=");
 	fl_buf_text(out, position->file);
 }
@@ -76,32 +140,62 @@ static bool read_offset(struct fl_bytes *text, uint64_t *ret)
 	return digits > 0;
 }
 
+static int malformed(struct fl_bytes text, struct fl_err *err)
+{
+	return fl_err_set(err, FL_EINVAL, "not a position: \"%.*s\"",
+		(int)(text.size < 200 ? text.size : 200), text.size > 0 ? text.data : "");
+}
+
+/* "SIZE:POSITION", the position without one of its own. */
+static int read_held(struct fl_bytes *rest, struct fl_held **ret, struct fl_err *err)
+{
+	uint64_t size;
+	struct fl_position inner;
+	if (!read_offset(rest, &size) || !skip(rest, ":") || size > rest->size)
+		return FL_EINVAL;
+	struct fl_bytes text = { rest->data, (size_t)size };
+	if (text.size == 0 || text.data[0] != '1')
+		return FL_EINVAL;
+	int result = fl_position_parse(text, &inner, err);
+	if (result != FL_OK)
+		return result;
+	fl_position_finish(&inner);
+	rest->data += text.size;
+	rest->size -= text.size;
+	*ret = make_held(text);
+	return *ret != NULL ? FL_OK : fl_err_set(err, FL_ENOMEM, "out of memory");
+}
+
 int fl_position_parse(struct fl_bytes text, struct fl_position *ret, struct fl_err *err)
 {
 	struct fl_bytes rest = text, set = { 0 };
 	struct fl_position position = { 0 };
-	if (text.size == 0 || !skip(&rest, "1 pos=") || !read_offset(&rest, &position.offset) ||
-		!skip(&rest, " gtid="))
-		goto malformed;
+	bool const holds = text.size > 0 && skip(&rest, "2 pos=");
+	if (text.size == 0 || (!holds && !skip(&rest, "1 pos=")) ||
+		!read_offset(&rest, &position.offset) || !skip(&rest, " gtid="))
+		return malformed(text, err);
 	set.data = rest.data;
 	while (set.size < rest.size && set.data[set.size] != ' ')
 		set.size++;
 	rest.data += set.size;
 	rest.size -= set.size;
-	if (!skip(&rest, " file=") || (rest.size > 0 && !fl_file_name_is_valid(rest)))
-		goto malformed;
-	if (set.size != 1 || set.data[0] != '-') {
-		int rc = fl_gtid_set_parse(set, &position.gtids, err);
-		if (rc != FL_OK)
-			return rc;
+	int result = FL_OK;
+	if (holds)
+		result = skip(&rest, " held=") ? read_held(&rest, &position.held, err) : FL_EINVAL;
+	if (result == FL_OK &&
+		(!skip(&rest, " file=") || (rest.size > 0 && !fl_file_name_is_valid(rest))))
+		result = FL_EINVAL;
+	if (result == FL_EINVAL)
+		result = malformed(text, err);
+	if (result == FL_OK && (set.size != 1 || set.data[0] != '-'))
+		result = fl_gtid_set_parse(set, &position.gtids, err);
+	if (result != FL_OK) {
+		fl_position_finish(&position);
+		return result;
 	}
 	memcpy(position.file, rest.data, rest.size);
 	*ret = position;
 	return FL_OK;
-
-malformed:
-	return fl_err_set(err, FL_EINVAL, "not a position: \"%.*s\"",
-		(int)(text.size < 200 ? text.size : 200), text.size > 0 ? text.data : "");
 }
 
 /* The number at the end of a file's name: its digits, without leading zeros. */

@@ -1,74 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "binlog/row.h"
-
-#include "binlog/value.h"
+#include "binlog/image.h"
 
 /* The two loops that everything goes through are worth a copy of their own in each caller. */
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
-
-enum cell_state { CELL_ABSENT, CELL_NULL, CELL_VALUE };
-
-/* Goes over the columns of an image that fl_rows_next() has checked: without further checks. */
-struct walk {
-	const struct fl_column_def *def; /* the next column's */
-	const uint8_t *present, *nulls, *at;
-	unsigned column, slot;
-};
 
 static const struct fl_table_def *def_of(const struct fl_row *row)
 {
 	return (const struct fl_table_def *)(const void *)row->table;
 }
 
-static bool is_in(const uint8_t *bitmap, unsigned bit)
+static enum fl_cell_state find(const struct fl_row *row, unsigned column, struct fl_cell *ret)
 {
-	return bitmap[bit / 8] >> bit % 8 & 1;
-}
-
-static unsigned count_present(const struct fl_row *row)
-{
-	if (row->present == NULL)
-		return row->table->column_count;
-	unsigned count = 0;
-	for (unsigned i = 0; i < row->table->column_count; i++)
-		count += is_in(row->present, i);
-	return count;
-}
-
-static struct walk walk_from(const struct fl_row *row)
-{
-	return (struct walk){ .def = def_of(row)->defs,
-		.present = row->present,
-		.nulls = row->data,
-		.at = row->data + (count_present(row) + 7) / 8 };
-}
-
-ALWAYS_INLINE enum cell_state walk_next(struct walk *w, struct fl_cell *ret)
-{
-	const struct fl_column_def *def = w->def++;
-	unsigned column = w->column++;
-	if (w->present != NULL && !is_in(w->present, column))
-		return CELL_ABSENT;
-	if (is_in(w->nulls, w->slot++))
-		return CELL_NULL;
-	uint32_t size = def->fixed_size;
-	if (def->length_bytes == 1)
-		size = *w->at++;
-	if (def->length_bytes > 1) {
-		size = (uint32_t)fl_le(w->at, def->length_bytes);
-		w->at += def->length_bytes;
-	}
-	*ret = (struct fl_cell){ w->at, size };
-	w->at += size;
-	return CELL_VALUE;
-}
-
-static enum cell_state find(const struct fl_row *row, unsigned column, struct fl_cell *ret)
-{
-	struct walk w = walk_from(row);
-	enum cell_state state = CELL_ABSENT;
+	struct fl_walk w = fl_walk_from(row);
+	enum fl_cell_state state = FL_CELL_ABSENT;
 	while (w.column <= column)
-		state = walk_next(&w, ret);
+		state = fl_walk_next(&w, ret);
 	return state;
 }
 
@@ -93,7 +40,9 @@ static int explain(const struct fl_table_def *def, unsigned column, int code, st
 	case FL_EUNSUPPORTED:
 		return fl_err_set(err, code, FL_TABLE_FMT ".%.*s: %s is not decoded",
 			FL_TABLE_ARG(def), (int)name.size, name.data,
-			def->defs[column].not_decoded);
+			def->defs[column].not_decoded != NULL
+				? def->defs[column].not_decoded
+				: "a label that the source may show wrongly (with a '?')");
 	case FL_EINVAL:
 		return fl_err_set(err, FL_EUNSUPPORTED,
 			FL_TABLE_FMT ".%.*s: the row image is without this key column",
@@ -107,7 +56,7 @@ static int explain(const struct fl_table_def *def, unsigned column, int code, st
 }
 
 /* Appends `,"name":value`. Begun by a comma, the object's brace takes its place at the end. */
-ALWAYS_INLINE int append_member(const struct fl_column_def *def, enum cell_state state,
+ALWAYS_INLINE int append_member(const struct fl_column_def *def, enum fl_cell_state state,
 	struct fl_cell cell, struct fl_buf *out)
 {
 	struct fl_bytes const name = def->json_name;
@@ -118,7 +67,7 @@ ALWAYS_INLINE int append_member(const struct fl_column_def *def, enum cell_state
 	for (size_t i = 0; i < name.size; i += FL_NAME_PAD)
 		memcpy(to + i, name.data + i, FL_NAME_PAD);
 	to += name.size;
-	if (state == CELL_NULL) {
+	if (state == FL_CELL_NULL) {
 		memcpy(to, "null", 4);
 		to += 4;
 	} else if (room > 0) {
@@ -162,11 +111,11 @@ int fl_row_json(const struct fl_row *row, struct fl_buf *out, struct fl_err *err
 	if (code < 0)
 		return code;
 	const struct fl_table_def *def = def_of(row);
-	struct walk w = walk_from(row);
+	struct fl_walk w = fl_walk_from(row);
 	for (unsigned i = 0; i < def->table.column_count; i++) {
 		struct fl_cell cell = { 0 };
-		enum cell_state state = walk_next(&w, &cell);
-		if (state == CELL_ABSENT)
+		enum fl_cell_state state = fl_walk_next(&w, &cell);
+		if (state == FL_CELL_ABSENT)
 			continue;
 		code = append_member(&def->defs[i], state, cell, out);
 		if (code < 0)
@@ -185,13 +134,28 @@ int fl_row_key_json(const struct fl_row *row, struct fl_buf *out, struct fl_err 
 	for (unsigned i = 0; i < row->table->key_count; i++) {
 		unsigned column = row->table->key_columns[i];
 		struct fl_cell cell = { 0 };
-		enum cell_state state = find(row, column, &cell);
-		code = state == CELL_ABSENT ? FL_EINVAL
-					    : append_member(&def->defs[column], state, cell, out);
+		enum fl_cell_state state = find(row, column, &cell);
+		code = state == FL_CELL_ABSENT
+			       ? FL_EINVAL
+			       : append_member(&def->defs[column], state, cell, out);
 		if (code < 0)
 			return undo(def, column, code, start, out, err);
 	}
 	return finish(start, out, err);
+}
+
+/* Takes the output's last member out again if that is also how the column's new value looks. */
+static int drop_if_same(const struct fl_column_def *def, enum fl_cell_state state,
+	struct fl_cell now, size_t member, struct fl_buf *out)
+{
+	size_t const end = out->size, size = end - member;
+	int code = append_member(def, state, now, out);
+	if (code < 0)
+		return code;
+	bool const same =
+		out->size - end == size && memcmp(out->data + member, out->data + end, size) == 0;
+	out->size = same ? member : end;
+	return 0;
 }
 
 int fl_row_old_json(const struct fl_row *before, const struct fl_row *after, struct fl_buf *out,
@@ -202,26 +166,26 @@ int fl_row_old_json(const struct fl_row *before, const struct fl_row *after, str
 	if (code < 0)
 		return code;
 	const struct fl_table_def *def = def_of(before);
-	struct walk old = walk_from(before), new = walk_from(after);
+	struct fl_walk old = fl_walk_from(before), new = fl_walk_from(after);
 	for (unsigned i = 0; i < def->table.column_count; i++) {
 		struct fl_cell was = { 0 }, is = { 0 };
-		enum cell_state state = walk_next(&old, &was);
-		enum cell_state now = walk_next(&new, &is);
-		if (state == CELL_ABSENT || now == CELL_ABSENT)
+		enum fl_cell_state state = fl_walk_next(&old, &was);
+		enum fl_cell_state now = fl_walk_next(&new, &is);
+		if (state == FL_CELL_ABSENT || now == FL_CELL_ABSENT)
 			continue;
 		if (state == now && was.size == is.size &&
 			(was.size == 0 || memcmp(was.at, is.at, was.size) == 0))
 			continue;
+		size_t const member = out->size;
 		code = append_member(&def->defs[i], state, was, out);
+		/* The bytes of equal documents may differ; and the document null is shown as
+		 * NULL is. */
+		if (code == 0 && def->defs[i].form == FL_FORM_JSON)
+			code = drop_if_same(&def->defs[i], now, is, member, out);
 		if (code < 0)
 			return undo(def, i, code, start, out, err);
 	}
 	return finish(start, out, err);
-}
-
-bool fl_row_is_whole(const struct fl_row *row)
-{
-	return count_present(row) == row->table->column_count;
 }
 
 static int check_column(const struct fl_row *row, unsigned column, struct fl_err *err)
@@ -241,13 +205,13 @@ int fl_row_value(const struct fl_row *row, unsigned column, struct fl_buf *scrat
 		return code;
 	struct fl_cell cell = { 0 };
 	switch (find(row, column, &cell)) {
-	case CELL_ABSENT:
+	case FL_CELL_ABSENT:
 		*ret = (struct fl_value){ .kind = FL_VALUE_ABSENT };
 		return 0;
-	case CELL_NULL:
+	case FL_CELL_NULL:
 		*ret = (struct fl_value){ .kind = FL_VALUE_NULL };
 		return 0;
-	case CELL_VALUE:
+	case FL_CELL_VALUE:
 		break;
 	}
 	code = fl_value_decode(&def_of(row)->defs[column], cell, scratch, ret);
@@ -261,7 +225,7 @@ int fl_row_text(const struct fl_row *row, unsigned column, struct fl_buf *out, s
 	if (code < 0)
 		return code;
 	struct fl_cell cell = { 0 };
-	if (find(row, column, &cell) != CELL_VALUE)
+	if (find(row, column, &cell) != FL_CELL_VALUE)
 		return 0;
 	code = fl_value_text(&def_of(row)->defs[column], cell, out);
 	if (code == 0)

@@ -6,17 +6,20 @@
  *
  * How values are shown, in JSON and in keys alike:
  *
- *  - integers, BIT, YEAR: number, all digits
- *  - DECIMAL: "12.30", a string: exact for every reader
+ *  - integers, BIT, YEAR: number, all digits; without the zeros that ZEROFILL puts in front
+ *  - DECIMAL: "12.30", a string: exact for every reader; without the zeros of ZEROFILL too
  *  - FLOAT, DOUBLE: number, the shortest that reads back as the same value
  *  - DATE, TIME, DATETIME: "2024-02-29", "-838:59:59.000001", "2024-02-29 01:02:03.5", with as many
  *    digits of the fraction as declared; zero and invalid dates as stored
  *  - TIMESTAMP: as DATETIME, in UTC; 0 is "0000-00-00 00:00:00"
  *  - CHAR, VARCHAR, TEXT: string; bytes that are not valid in the character set are an error
  *  - ENUM: its label; index 0 is ""; SET: "a,c"
- *  - BINARY, VARBINARY, BLOB, GEOMETRY, VECTOR: base64; BINARY(n) padded with zero bytes to n
+ *  - INET4, INET6, UUID (MariaDB): "192.0.2.1", "2001:db8::1", "0189d8a1-..."
+ *  - BINARY, VARBINARY, BLOB, GEOMETRY, VECTOR: base64; BINARY(n) padded with zero bytes to n. A
+ *    geometry is as SELECT gives it, the SRID in four bytes and then WKB; or, if so configured,
+ *    GeoJSON as the source's ST_AsGeoJSON() writes it
  *  - JSON (MySQL): the document itself, as text written the way MySQL writes it
- *  - NULL: null
+ *  - NULL: null; a column that is not in the image is not shown at all
  */
 #ifndef FL_ROW_H
 #define FL_ROW_H
@@ -30,9 +33,6 @@ int fl_row_key_json(const struct fl_row *row, struct fl_buf *out, struct fl_err 
 int fl_row_old_json(const struct fl_row *before, const struct fl_row *after, struct fl_buf *out,
 	struct fl_err *err);
 void fl_json_text(struct fl_bytes text, struct fl_buf *out);
-
-/* Whether every column of the table is in the image. */
-bool fl_row_is_whole(const struct fl_row *row);
 
 /* Appends one column as plain text, for keys: no quotes; binary as lower-case hexadecimal; a JSON
  * column as its text. 1; 0 with nothing appended if it is NULL or absent; FL_E... if it can't be

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "binlog/rows.h"
 
+#include "binlog/image.h"
+
 bool fl_rows_is(uint8_t event_type)
 {
 	return (event_type >= FL_EVENT_WRITE_ROWS_V1 && event_type <= FL_EVENT_DELETE_ROWS_V1) ||
-	       (event_type >= FL_EVENT_WRITE_ROWS && event_type <= FL_EVENT_DELETE_ROWS);
+	       (event_type >= FL_EVENT_WRITE_ROWS && event_type <= FL_EVENT_DELETE_ROWS) ||
+	       event_type == FL_EVENT_PARTIAL_UPDATE_ROWS;
 }
 
 static enum fl_op op_of(uint8_t type)
@@ -15,33 +18,18 @@ static enum fl_op op_of(uint8_t type)
 		return FL_INSERT;
 	case FL_EVENT_UPDATE_ROWS:
 	case FL_EVENT_UPDATE_ROWS_V1:
+	case FL_EVENT_PARTIAL_UPDATE_ROWS:
 		return FL_UPDATE;
 	default:
 		return FL_DELETE;
 	}
 }
 
-static bool is_in(const uint8_t *bitmap, unsigned bit)
-{
-	return bitmap[bit / 8] >> bit % 8 & 1;
-}
-
-/* How many of the columns are in the image. */
-static unsigned count_present(const uint8_t *present, unsigned columns)
-{
-	if (present == NULL)
-		return columns;
-	unsigned count = 0;
-	for (unsigned i = 0; i < columns; i++)
-		count += is_in(present, i);
-	return count;
-}
-
 /* The usual bitmap, which has every column, is told by NULL. */
 static const uint8_t *take_bitmap(struct fl_cursor *c, unsigned columns)
 {
 	const uint8_t *bitmap = fl_take(c, (columns + 7) / 8);
-	return bitmap == NULL || count_present(bitmap, columns) == columns ? NULL : bitmap;
+	return bitmap == NULL || fl_image_count(bitmap, columns) == columns ? NULL : bitmap;
 }
 
 /* Rows events:
@@ -53,12 +41,21 @@ static const uint8_t *take_bitmap(struct fl_cursor *c, unsigned columns)
  *   (n+7)/8          bitmap: the columns in the images; UPDATE: in the images before
  *   (n+7)/8          UPDATE: the columns in the images after
  *   ...              the images: INSERT after, DELETE before, UPDATE before and after by turns
+ *
+ * An image is a bitmap of those of its columns that are NULL, then the values of the others.
+ *
+ * In PARTIAL_UPDATE_ROWS, which is laid out as UPDATE v2, this stands before each image after:
+ *
+ *   length-encoded   options: 1: some JSON columns hold changes of the document before
+ *   (j+7)/8          with that option: a bit for each of the table's j JSON columns, in the image
+ *                    or not: whether it does
  */
 int fl_rows_decode(const struct fl_event *event, const struct fl_format *format,
 	struct fl_rows *ret, struct fl_err *err)
 {
 	struct fl_cursor c = fl_cursor(event->body.data, event->body.size);
-	struct fl_rows rows = { .op = op_of(event->type) };
+	struct fl_rows rows = { .op = op_of(event->type),
+		.is_partial = event->type == FL_EVENT_PARTIAL_UPDATE_ROWS };
 	rows.table_id = fl_take_uint(&c, format->post_header[event->type] == 6 ? 4 : 6);
 	rows.flags = fl_take_u16(&c);
 	if (event->type >= FL_EVENT_WRITE_ROWS) {
@@ -91,7 +88,7 @@ int fl_rows_check(const struct fl_rows *rows, const struct fl_table_def *def, st
 		def->table.name.data, rows->column_count, def->table.column_count);
 }
 
-/* Walks one image: a bitmap of the columns in it that are NULL, then the values of the others. */
+/* Walks one image. */
 static void take_image(struct fl_cursor *cursor, const struct fl_table_def *def,
 	const uint8_t *present, struct fl_row *ret)
 {
@@ -99,11 +96,11 @@ static void take_image(struct fl_cursor *cursor, const struct fl_table_def *def,
 	const struct fl_column_def *column = def->defs;
 	unsigned const columns = def->table.column_count;
 	unsigned slot = 0;
-	const uint8_t *nulls = fl_take(&c, (count_present(present, columns) + 7) / 8);
+	const uint8_t *nulls = fl_take(&c, (fl_image_count(present, columns) + 7) / 8);
 	for (unsigned i = 0; i < columns && !c.failed; i++, column++) {
-		if (present != NULL && !is_in(present, i))
+		if (present != NULL && !fl_bit(present, i))
 			continue;
-		if (is_in(nulls, slot++))
+		if (fl_bit(nulls, slot++))
 			continue;
 		size_t size = column->fixed_size;
 		if (column->length_bytes == 1)
@@ -118,6 +115,33 @@ static void take_image(struct fl_cursor *cursor, const struct fl_table_def *def,
 	*cursor = c;
 }
 
+/* What stands before an image after in PARTIAL_UPDATE_ROWS: the bitmap, or NULL. */
+static const uint8_t *take_partial(
+	struct fl_cursor *c, const struct fl_table_def *def, uint64_t *ret_options)
+{
+	enum { PARTIAL_JSON = 1 };
+	*ret_options = fl_take_lenenc(c);
+	c->failed |= (*ret_options & ~(uint64_t)PARTIAL_JSON) != 0;
+	if ((*ret_options & PARTIAL_JSON) == 0)
+		return NULL;
+	unsigned documents = 0;
+	for (unsigned i = 0; i < def->table.column_count; i++)
+		documents += def->defs[i].type == FL_TYPE_JSON;
+	return fl_take(c, (documents + 7) / 8);
+}
+
+/* Whether the image after lacks columns that the one before has. */
+static bool can_complete(const struct fl_rows *rows)
+{
+	const uint8_t *before = rows->before_present, *after = rows->after_present;
+	if (rows->op != FL_UPDATE || after == NULL)
+		return false;
+	for (unsigned i = 0; i < rows->column_count; i++)
+		if (!fl_bit(after, i) && (before == NULL || fl_bit(before, i)))
+			return true;
+	return false;
+}
+
 int fl_rows_next(struct fl_rows *rows, const struct fl_table_def *def, struct fl_row *ret_before,
 	struct fl_row *ret_after, struct fl_err *err)
 {
@@ -128,17 +152,29 @@ int fl_rows_next(struct fl_rows *rows, const struct fl_table_def *def, struct fl
 		return 0;
 	struct fl_cursor c = fl_cursor(rows->data.data + rows->next, rows->data.size - rows->next);
 	struct fl_row before = { 0 }, after = { 0 };
-	const uint8_t *start = c.at;
+	const uint8_t *start = c.at, *partial = NULL;
+	uint64_t options = 0;
 	if (rows->op != FL_INSERT)
 		take_image(&c, def, rows->before_present, &before);
+	if (rows->is_partial)
+		partial = take_partial(&c, def, &options);
 	if (rows->op != FL_DELETE)
 		take_image(&c, def, rows->after_present, &after);
+	if (options > 1)
+		return fl_err_set(err, FL_EUNSUPPORTED,
+			FL_TABLE_FMT ": a row with the value options %llu", FL_TABLE_ARG(def),
+			(unsigned long long)options);
 	/* An image without columns takes no bytes: there is no telling how many such rows the
 	 * event stands for. */
 	if (c.failed || c.at == start)
-		return fl_err_set(err, FL_ECORRUPT, "%.*s.%.*s: a row reaches beyond its event",
-			(int)def->table.db.size, def->table.db.data, (int)def->table.name.size,
-			def->table.name.data);
+		return fl_err_set(err, FL_ECORRUPT, FL_TABLE_FMT ": a row reaches beyond its event",
+			FL_TABLE_ARG(def));
+	if (partial != NULL || can_complete(rows)) {
+		code = fl_image_complete(
+			&before, &after, partial, rows->arena, &rows->completed, &after, err);
+		if (code < 0)
+			return code;
+	}
 	rows->next += (size_t)(c.at - start);
 	*ret_before = before;
 	*ret_after = after;

@@ -84,12 +84,19 @@ static bool has_word(struct fl_bytes text, const char *word)
 	return text.size > 0 && memmem(text.data, text.size, word, strlen(word)) != NULL;
 }
 
+static bool is_compressed(uint8_t type)
+{
+	return type == FL_TYPE_VARCHAR_COMPRESSED || type == FL_TYPE_BLOB_COMPRESSED;
+}
+
 static bool is_inet_or_uuid(struct fl_bytes data_type)
 {
 	return is_one_of(data_type, " inet4 inet6 uuid ");
 }
 
-static bool fits_length(const struct fl_column_def *def, const struct fl_schema_column *column)
+/* `ambiguous`: the event may not tell the digits of a fraction. */
+static bool fits_length(
+	const struct fl_column_def *def, bool ambiguous, const struct fl_schema_column *column)
 {
 	switch (def->type) {
 	case FL_TYPE_STRING:
@@ -98,7 +105,9 @@ static bool fits_length(const struct fl_column_def *def, const struct fl_schema_
 		return column->octet_length == def->fixed_size;
 	case FL_TYPE_VARCHAR:
 	case FL_TYPE_VAR_STRING:
-		return column->octet_length == def->meta || equals(column->data_type, "vector");
+		return column->octet_length == def->meta;
+	case FL_TYPE_VARCHAR_COMPRESSED: /* a byte for how it is compressed */
+		return column->octet_length + 1 == def->meta;
 	case FL_TYPE_NEWDECIMAL:
 		return column->precision == (def->meta & 0xff) && column->scale == def->meta >> 8;
 	case FL_TYPE_BIT:
@@ -106,7 +115,7 @@ static bool fits_length(const struct fl_column_def *def, const struct fl_schema_
 	case FL_TYPE_TIME:
 	case FL_TYPE_DATETIME:
 	case FL_TYPE_TIMESTAMP:
-		return column->fraction <= 0;
+		return column->fraction <= (ambiguous ? 6 : 0);
 	case FL_TYPE_TIME2:
 	case FL_TYPE_DATETIME2:
 	case FL_TYPE_TIMESTAMP2:
@@ -154,11 +163,20 @@ static uint32_t labels_size(uint8_t type, uint32_t count)
 	return count <= 32 ? (count + 7) / 8 : 8;
 }
 
+/* information_schema has characters up to U+FFFF, and question marks in place of others: in these
+ * character sets a label may be another than it is shown. */
+static bool is_beyond_schema(struct fl_bytes charset)
+{
+	return is_one_of(charset, " utf8mb4 utf16 utf16le utf32 gb18030 ");
+}
+
 /* Parses the labels. 0; FL_ECORRUPT: not of that form, or not as many as fit the event; FL_ENOMEM.
  */
 static int parse_labels(
-	struct fl_arena *arena, struct fl_bytes column_type, struct fl_column_def *def)
+	struct fl_arena *arena, const struct fl_schema_column *from, struct fl_column_def *def)
 {
+	struct fl_bytes const column_type = from->column_type;
+	bool const lossy = is_beyond_schema(from->charset);
 	struct fl_cursor c = fl_cursor(column_type.data, column_type.size);
 	char *text = fl_arena_alloc(arena, column_type.size);
 	/* each label takes three characters at least */
@@ -174,7 +192,8 @@ static int parse_labels(
 		size_t size;
 		if (!take_label(&c, text, &size))
 			return FL_ECORRUPT;
-		labels[count++] = (struct fl_bytes){ text, size };
+		bool const known = !lossy || memchr(text, '?', size) == NULL;
+		labels[count++] = (struct fl_bytes){ known ? text : NULL, size };
 		text += size;
 		end = fl_take_u8(&c);
 	} while (end == ',');
@@ -208,16 +227,41 @@ static bool take_charset(struct fl_column_def *def, const struct fl_schema_colum
 	return true;
 }
 
+/* What the event could not tell of the type: see `ambiguous`. */
+static void resolve(const struct fl_schema_column *from, struct fl_column_def *to)
+{
+	switch (to->type) {
+	case FL_TYPE_STRING:
+		if (is_inet_or_uuid(from->data_type))
+			to->type = equals(from->data_type, "inet4")   ? FL_TYPE_INET4
+				   : equals(from->data_type, "inet6") ? FL_TYPE_INET6
+								      : FL_TYPE_UUID;
+		break;
+	case FL_TYPE_TIME:
+	case FL_TYPE_DATETIME:
+	case FL_TYPE_TIMESTAMP:
+		if (from->fraction > 0) {
+			to->meta = (uint16_t)from->fraction;
+			to->fixed_size = fl_temporal_size(to->type, to->meta);
+		}
+		break;
+	default:
+		break;
+	}
+}
+
 /* Takes one column over into the copies. `*ret_what`: what differs, where it returns FL_ECORRUPT.
  */
 static int take_column(struct fl_table_def *def, const struct fl_schema_column *from,
 	struct fl_column *to, struct fl_column_def *to_def, const char **ret_what)
 {
 	*ret_what = "type";
-	if (!is_one_of(from->data_type, data_types_of(to_def)))
+	if (!is_one_of(from->data_type, data_types_of(to_def)) ||
+		(fl_type_has_charset(to_def->type) &&
+			has_word(from->column_type, " COMPRESSED") != is_compressed(to_def->type)))
 		return FL_ECORRUPT;
 	*ret_what = "length or precision";
-	if (!fits_length(to_def, from))
+	if (!fits_length(to_def, def->ambiguous, from))
 		return FL_ECORRUPT;
 	*ret_what = "nullability";
 	if (from->nullable != to_def->nullable)
@@ -233,13 +277,10 @@ static int take_column(struct fl_table_def *def, const struct fl_schema_column *
 	*ret_what = "character set";
 	if (fl_type_has_charset(to_def->type) && !take_charset(to_def, from))
 		return FL_ECORRUPT;
-	if (is_inet_or_uuid(from->data_type))
-		to_def->not_decoded = equals(from->data_type, "inet4")	 ? "type inet4"
-				      : equals(from->data_type, "inet6") ? "type inet6"
-									 : "type uuid";
+	resolve(from, to_def);
 	*ret_what = "labels";
 	if (fl_type_has_labels(to_def->type)) {
-		int code = parse_labels(&def->arena, from->column_type, to_def);
+		int code = parse_labels(&def->arena, from, to_def);
 		if (code < 0)
 			return code;
 	}

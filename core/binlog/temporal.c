@@ -74,6 +74,11 @@ static unsigned micros_of(uint64_t fraction, unsigned digits)
 	return micros > 999999 ? 1000000 : (unsigned)micros;
 }
 
+static unsigned fraction_micros(const uint8_t *at, unsigned digits)
+{
+	return digits > 0 ? micros_of(big_endian(at, fraction_size(digits)), digits) : 0;
+}
+
 /* Seconds since 1970 as a date and time in UTC. The year is taken to begin in March, so that the
  * leap day is its last; days are counted from 0000-03-01, in eras of 400 years. */
 static void set_epoch(struct moment *m, uint32_t seconds)
@@ -144,17 +149,14 @@ static char *write_datetime2(const uint8_t *at, unsigned digits, char *to)
 		return NULL;
 	struct moment m = { 0 };
 	set_datetime(&m, value - 0x8000000000);
-	if (digits > 0)
-		m.micros = micros_of(big_endian(at + 5, fraction_size(digits)), digits);
+	m.micros = fraction_micros(at + 5, digits);
 	return write_datetime(&m, digits, to);
 }
 
 /* 4 bytes, seconds since 1970; then, in the newer form, the fraction. 0 is the zero date. */
-static char *write_timestamp(uint32_t seconds, const uint8_t *fraction, unsigned digits, char *to)
+static char *write_timestamp(uint32_t seconds, unsigned micros, unsigned digits, char *to)
 {
-	struct moment m = { 0 };
-	if (digits > 0)
-		m.micros = micros_of(big_endian(fraction, fraction_size(digits)), digits);
+	struct moment m = { .micros = micros };
 	if (seconds != 0 || m.micros != 0)
 		set_epoch(&m, seconds);
 	return write_datetime(&m, digits, to);
@@ -187,6 +189,57 @@ static char *write_old_datetime(const uint8_t *at, char *to)
 	return write_datetime(&m, 0, to);
 }
 
+/* MariaDB's old types with a fraction are one big-endian number each, in units of its last digit:
+ *
+ *   TIME       4, 4, 5, 5, 5, 6 bytes for 1 to 6 digits; 839 hours are zero
+ *   DATETIME   6, 6, 7, 7, 7, 8 bytes: ((((year * 13 + month) * 32 + day) * 24 + hour) * 60 +
+ * minute)
+ *              * 60 + second, then the digits
+ *   TIMESTAMP  4 bytes, seconds since 1970; then the fraction by itself in 1, 1, 2, 2, 3, 3 bytes
+ */
+static const uint8_t time_sizes[] = { 3, 4, 4, 5, 5, 5, 6 };
+static const uint8_t datetime_sizes[] = { 8, 6, 6, 7, 7, 7, 8 };
+
+static char *write_packed_time(const uint8_t *at, unsigned digits, char *to)
+{
+	int64_t const unit = powers[digits];
+	int64_t value = (int64_t)big_endian(at, time_sizes[digits]) - 839 * 3600 * unit;
+	struct moment m = { .negative = value < 0 };
+	if (m.negative)
+		value = -value;
+	m.micros = (unsigned)(value % unit) * powers[6 - digits];
+	value /= unit;
+	if (value >= 839 * 3600)
+		return NULL;
+	m.hour = (unsigned)(value / 3600);
+	m.minute = (unsigned)(value / 60 % 60);
+	m.second = (unsigned)(value % 60);
+	return write_time(&m, digits, to);
+}
+
+static char *write_packed_datetime(const uint8_t *at, unsigned digits, char *to)
+{
+	uint64_t value = big_endian(at, datetime_sizes[digits]);
+	struct moment m = { .micros = (unsigned)(value % powers[digits]) * powers[6 - digits] };
+	value /= powers[digits];
+	m.second = (unsigned)(value % 60);
+	m.minute = (unsigned)(value / 60 % 60);
+	m.hour = (unsigned)(value / 3600 % 24);
+	m.day = (unsigned)(value / 86400 % 32);
+	uint64_t months = value / 86400 / 32;
+	m.year = months / 13 > 9999 ? 10000 : (unsigned)(months / 13);
+	m.month = (unsigned)(months % 13);
+	return write_datetime(&m, digits, to);
+}
+
+static char *write_packed_timestamp(const uint8_t *at, unsigned digits, char *to)
+{
+	uint64_t fraction = big_endian(at + 4, fraction_size(digits));
+	if (fraction >= powers[digits])
+		return NULL;
+	return write_timestamp(fl_be32(at), (unsigned)fraction * powers[6 - digits], digits, to);
+}
+
 unsigned fl_temporal_size(uint8_t type, unsigned digits)
 {
 	unsigned fraction = (unsigned)fraction_size(digits);
@@ -198,10 +251,12 @@ unsigned fl_temporal_size(uint8_t type, unsigned digits)
 	case FL_TYPE_TIME2:
 		return 3 + fraction;
 	case FL_TYPE_DATETIME:
-		return 8;
+		return datetime_sizes[digits];
 	case FL_TYPE_TIMESTAMP:
-		return 4;
-	default: /* DATE, TIME */
+		return 4 + fraction;
+	case FL_TYPE_TIME:
+		return time_sizes[digits];
+	default: /* DATE */
 		return 3;
 	}
 }
@@ -210,17 +265,21 @@ char *fl_temporal_write(const struct fl_column_def *def, const uint8_t *at, char
 {
 	switch (def->type) {
 	case FL_TYPE_TIMESTAMP2:
-		return write_timestamp(fl_be32(at), at + 4, def->meta, to);
+		return write_timestamp(
+			fl_be32(at), fraction_micros(at + 4, def->meta), def->meta, to);
 	case FL_TYPE_DATETIME2:
 		return write_datetime2(at, def->meta, to);
 	case FL_TYPE_TIME2:
 		return write_time2(at, def->meta, to);
 	case FL_TYPE_TIMESTAMP:
-		return write_timestamp(fl_le32(at), at + 4, 0, to);
+		return def->meta > 0 ? write_packed_timestamp(at, def->meta, to)
+				     : write_timestamp(fl_le32(at), 0, 0, to);
 	case FL_TYPE_DATETIME:
-		return write_old_datetime(at, to);
+		return def->meta > 0 ? write_packed_datetime(at, def->meta, to)
+				     : write_old_datetime(at, to);
 	case FL_TYPE_TIME:
-		return write_old_time(at, to);
+		return def->meta > 0 ? write_packed_time(at, def->meta, to)
+				     : write_old_time(at, to);
 	default: /* DATE */
 		return write_date_column(at, to);
 	}

@@ -89,6 +89,10 @@ static inline char *write_short(const struct fl_column_def *def, struct fl_cell 
 		if (def->is_unsigned)
 			return fl_uint_write(read_uint(cell.at, def->type), to);
 		return fl_int_write(read_int(cell.at, def->type), to);
+	case FL_TYPE_INET4:
+	case FL_TYPE_INET6:
+	case FL_TYPE_UUID:
+		return fl_address_write(def, cell.at, cell.size, to);
 	default:
 		return fl_temporal_write(def, cell.at, to);
 	}
@@ -98,7 +102,8 @@ static inline char *write_short(const struct fl_column_def *def, struct fl_cell 
 static struct fl_cell padded(
 	const struct fl_column_def *def, struct fl_cell cell, uint8_t buffer[LONGEST_CHAR])
 {
-	if (def->type != FL_TYPE_STRING || cell.size >= def->fixed_size)
+	if (def->type != FL_TYPE_STRING || cell.size >= def->fixed_size ||
+		def->form == FL_FORM_BYTES)
 		return cell;
 	memset(buffer, 0, def->fixed_size);
 	memcpy(buffer, cell.at, cell.size);
@@ -118,7 +123,11 @@ static int enum_label(
 	uint64_t index = fl_le(cell.at, cell.size);
 	if (index > def->label_count)
 		return FL_ECORRUPT;
-	*ret_label = index > 0 ? def->labels[index - 1] : (struct fl_bytes){ "", 0 };
+	struct fl_bytes const label =
+		index > 0 ? def->labels[index - 1] : (struct fl_bytes){ "", 0 };
+	if (label.data == NULL)
+		return FL_EUNSUPPORTED;
+	*ret_label = label;
 	return 0;
 }
 
@@ -132,6 +141,8 @@ static int write_set(
 	bool first = true;
 	for (; bits != 0; bits &= bits - 1) {
 		struct fl_bytes label = def->labels[__builtin_ctzll(bits)];
+		if (label.data == NULL)
+			return FL_EUNSUPPORTED;
 		if (!first)
 			fl_buf_char(out, ',');
 		first = false;
@@ -172,6 +183,28 @@ static int json_document(struct fl_cell cell, struct fl_buf *out)
 	return fl_json_decode(as_text(cell), 64 + 8 * (size_t)cell.size, out, NULL);
 }
 
+/* How a COMPRESSED column would be defined if it weren't. */
+static struct fl_column_def plain_of(const struct fl_column_def *def)
+{
+	struct fl_column_def plain = *def;
+	plain.type = FL_TYPE_BLOB;
+	plain.form = (uint8_t)fl_column_form(&plain);
+	return plain;
+}
+
+static int inflated(const struct fl_column_def *def, struct fl_cell cell, struct fl_buf *out,
+	int (*show)(const struct fl_column_def *, struct fl_cell, struct fl_buf *))
+{
+	struct fl_column_def const plain = plain_of(def);
+	struct fl_cell value;
+	void *memory;
+	int code = fl_compressed_read(def, cell, &value, &memory);
+	if (code == 0)
+		code = show(&plain, value, out);
+	free(memory);
+	return code;
+}
+
 char *fl_value_json_write(const struct fl_column_def *def, struct fl_cell cell, char *to)
 {
 	if (def->form == FL_FORM_NUMBER)
@@ -184,6 +217,19 @@ char *fl_value_json_write(const struct fl_column_def *def, struct fl_cell cell, 
 		return NULL;
 	*end = '"';
 	return end + 1;
+}
+
+/* An integer whose sign is not known, as the number that it is either way; as text too. */
+static int write_signless(const struct fl_column_def *def, struct fl_cell cell, struct fl_buf *out)
+{
+	uint64_t value = read_uint(cell.at, def->type);
+	if (value >> (8 * cell.size - 1) != 0)
+		return FL_EUNSUPPORTED;
+	char *to = fl_buf_reserve(out, FL_SHORT_MAX);
+	if (to == NULL)
+		return FL_ENOMEM;
+	out->size = (size_t)(fl_uint_write(value, to) - out->data);
+	return 0;
 }
 
 int fl_value_json(const struct fl_column_def *def, struct fl_cell cell, struct fl_buf *out)
@@ -203,6 +249,7 @@ int fl_value_json(const struct fl_column_def *def, struct fl_cell cell, struct f
 	case FL_FORM_TEXT:
 		return json_quoted(def->charset, as_text(cell), out);
 	case FL_FORM_BINARY:
+	case FL_FORM_BYTES:
 		return json_base64(def, cell, out);
 	case FL_FORM_ENUM: {
 		struct fl_bytes label;
@@ -217,6 +264,12 @@ int fl_value_json(const struct fl_column_def *def, struct fl_cell cell, struct f
 	}
 	case FL_FORM_JSON:
 		return json_document(cell, out);
+	case FL_FORM_SIGNLESS:
+		return write_signless(def, cell, out);
+	case FL_FORM_GEOJSON:
+		return fl_geometry_json(def->geometry, as_text(cell), out);
+	case FL_FORM_COMPRESSED:
+		return inflated(def, cell, out, fl_value_json);
 	case FL_FORM_NUMBER:
 	case FL_FORM_SHORT:
 	case FL_FORM_NONE:
@@ -258,6 +311,7 @@ int fl_value_text(const struct fl_column_def *def, struct fl_cell cell, struct f
 	case FL_FORM_TEXT:
 		return fl_charset_text(def->charset, as_text(cell), out);
 	case FL_FORM_BINARY:
+	case FL_FORM_BYTES:
 		return text_hex(def, cell, out);
 	case FL_FORM_ENUM: {
 		struct fl_bytes label;
@@ -271,6 +325,12 @@ int fl_value_text(const struct fl_column_def *def, struct fl_cell cell, struct f
 		return write_set(def, cell, false, out);
 	case FL_FORM_JSON:
 		return json_document(cell, out);
+	case FL_FORM_SIGNLESS:
+		return write_signless(def, cell, out);
+	case FL_FORM_GEOJSON:
+		return fl_geometry_json(def->geometry, as_text(cell), out);
+	case FL_FORM_COMPRESSED:
+		return inflated(def, cell, out, fl_value_text);
 	case FL_FORM_NONE:
 		break;
 	}
@@ -305,6 +365,13 @@ static int decode_number(const struct fl_column_def *def, struct fl_cell cell, s
 	return ret->d - ret->d == 0 ? 0 : FL_ECORRUPT;
 }
 
+static int append_bytes(const struct fl_column_def *def, struct fl_cell cell, struct fl_buf *out)
+{
+	(void)def;
+	fl_buf_append(out, cell.at, cell.size);
+	return out->failed ? FL_ENOMEM : 0;
+}
+
 int fl_value_decode(const struct fl_column_def *def, struct fl_cell cell, struct fl_buf *scratch,
 	struct fl_value *ret)
 {
@@ -325,7 +392,8 @@ int fl_value_decode(const struct fl_column_def *def, struct fl_cell cell, struct
 			return FL_ECORRUPT;
 		*ret = value;
 		return 0;
-	case FL_FORM_BINARY: {
+	case FL_FORM_BINARY:
+	case FL_FORM_BYTES: {
 		uint8_t buffer[LONGEST_CHAR];
 		struct fl_cell whole = padded(def, cell, buffer);
 		value.kind = FL_VALUE_BINARY;
@@ -352,8 +420,24 @@ int fl_value_decode(const struct fl_column_def *def, struct fl_cell cell, struct
 		value.kind = FL_VALUE_TEXT;
 		break;
 	case FL_FORM_JSON:
+	case FL_FORM_GEOJSON:
 		value.kind = FL_VALUE_JSON;
 		break;
+	case FL_FORM_SIGNLESS:
+		value.kind = FL_VALUE_NUMBER;
+		break;
+	case FL_FORM_COMPRESSED: {
+		struct fl_column_def const plain = plain_of(def);
+		value.kind = plain.form == FL_FORM_BINARY ? FL_VALUE_BINARY : FL_VALUE_TEXT;
+		if (plain.form != FL_FORM_BINARY)
+			break;
+		code = inflated(def, cell, scratch, append_bytes);
+		if (code < 0)
+			return code;
+		value.bytes = (struct fl_bytes){ scratch->data, scratch->size };
+		*ret = value;
+		return 0;
+	}
 	case FL_FORM_NONE:
 		break;
 	}

@@ -45,6 +45,10 @@ enum {
 	FL_TYPE_VAR_STRING = 253,
 	FL_TYPE_STRING = 254,
 	FL_TYPE_GEOMETRY = 255,
+	/* Never in a table map, where they are STRINGs: MariaDB's, from information_schema. */
+	FL_TYPE_INET4 = 128,
+	FL_TYPE_INET6 = 129,
+	FL_TYPE_UUID = 130,
 };
 
 enum { FL_SHORT_MAX = 80 };
@@ -93,6 +97,9 @@ unsigned fl_temporal_size(uint8_t type, unsigned digits);
 char *fl_temporal_write(const struct fl_column_def *def, const uint8_t *at, char *to);
 char *fl_temporal_packed_write(uint8_t type, uint64_t packed, char *to);
 
+/* INET4, INET6, UUID; without the zero bytes at the end. */
+char *fl_address_write(const struct fl_column_def *def, const uint8_t *at, uint32_t size, char *to);
+
 /* 4 characters for each 3 bytes begun. */
 static inline size_t fl_base64_size(size_t size)
 {
@@ -126,6 +133,13 @@ static inline size_t fl_value_json_room(const struct fl_column_def *def, struct 
 	return 0;
 }
 char *fl_value_json_write(const struct fl_column_def *def, struct fl_cell cell, char *to);
+
+/* What a COMPRESSED column's value is when inflated, in memory that the caller frees, if any. */
+int fl_compressed_read(const struct fl_column_def *def, struct fl_cell cell, struct fl_cell *ret,
+	void **ret_memory);
+
+/* A geometry as the server's ST_AsGeoJSON() writes it. 0, FL_ENOMEM, FL_ECORRUPT. */
+int fl_geometry_json(enum fl_geometry style, struct fl_bytes geometry, struct fl_buf *out);
 
 /* The value in each of the forms that row.h promises. 0, FL_ENOMEM, FL_ECORRUPT, or
  * FL_EUNSUPPORTED where the definition says not_decoded. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "config/config.h"
 
+#include <errno.h>
 #include <sys/stat.h>
 
 #include "config/file.h"
@@ -19,6 +20,7 @@ struct loader {
 	struct memory *memory;
 	struct fl_problems problems;
 	struct fl_section *sections;
+	bool for_files;
 };
 
 #define PROBLEM(loader, line, ...) fl_problem(&(loader)->problems, true, line, __VA_ARGS__)
@@ -104,7 +106,8 @@ static void set_all(struct loader *l, const struct fl_section *section,
 			find_setting(section, "plugin") != s)
 			set_one(l, section, s, declared, options);
 	for (const struct fl_option *o = declared; o != NULL && o->name != NULL; o++)
-		if (o->required && find_setting(section, o->name) == NULL)
+		if (o->required && find_setting(section, o->name) == NULL &&
+			!(l->for_files && strcmp(section->kind, "source") == 0))
 			PROBLEM(l, section->line, "[%s] %s is missing: %s", section->text, o->name,
 				o->help);
 }
@@ -186,12 +189,16 @@ static void load_source(struct loader *l)
 {
 	const struct fl_option *keys = fl_config_keys("source");
 	const struct fl_section *section = find_section(l, "source");
-	if (section == NULL) {
+	if (section == NULL && !l->for_files) {
 		PROBLEM(l, 1, "there is no [source] section: user and server_id are required");
 		return;
 	}
 	struct fl_options *options = fl_options_create_for("source", keys);
 	l->memory->source = options;
+	if (section == NULL) {
+		l->problems.no_memory |= options == NULL;
+		return;
+	}
 	set_all(l, section, keys, options);
 	if (options == NULL)
 		return;
@@ -231,6 +238,7 @@ static void load_source(struct loader *l)
 		.connect_timeout = (unsigned)s->integer(s->ctx, "connect_timeout"),
 		.tls = tls,
 		.tls_ca = s->text(s->ctx, "tls_ca"),
+		.geojson = strcmp(s->text(s->ctx, "geometry"), "geojson") == 0,
 	};
 	l->config->on_doubt = strcmp(s->text(s->ctx, "on_doubt"), "halt") == 0 ? FL_ON_DOUBT_HALT
 									       : FL_ON_DOUBT_DELETE;
@@ -270,7 +278,7 @@ static void load_sink(struct loader *l, const struct fl_section *section)
 	sink->options = fl_options_create(section->name, plugin);
 	l->config->sink_count += sink->options != NULL;
 	set_all(l, section, plugin->options, sink->options);
-	if (plugin->position == NULL && l->config->state_dir == NULL) {
+	if (plugin->position == NULL && l->config->state_dir == NULL && !l->for_files) {
 		const struct fl_section *fastlane = find_section(l, "fastlane");
 		if (fastlane == NULL || find_setting(fastlane, "state_dir") == NULL)
 			PROBLEM(l, section->line,
@@ -393,8 +401,8 @@ static void check_use(struct loader *l)
 				s->text);
 }
 
-int fl_config_load(const char *path, void (*report)(void *ctx, bool fatal, const char *line),
-	void *ctx, struct fl_config **ret)
+int fl_config_read(FILE *file, const char *name, bool for_files,
+	void (*report)(void *ctx, bool fatal, const char *line), void *ctx, struct fl_config **ret)
 {
 	struct fl_config *config = calloc(1, sizeof(*config));
 	struct memory *memory = calloc(1, sizeof(*memory));
@@ -410,9 +418,10 @@ int fl_config_load(const char *path, void (*report)(void *ctx, bool fatal, const
 	struct loader l = {
 		.config = config,
 		.memory = memory,
-		.problems = { .path = path, .memory = &memory->arena },
+		.problems = { .path = name, .memory = &memory->arena },
+		.for_files = for_files,
 	};
-	l.sections = fl_config_file_read(path, &memory->arena, &l.problems);
+	l.sections = fl_config_file_read(file, &memory->arena, &l.problems);
 	if (l.sections != NULL || l.problems.fatal == 0) {
 		check_sections(&l);
 		load_fastlane(&l);
@@ -434,6 +443,34 @@ int fl_config_load(const char *path, void (*report)(void *ctx, bool fatal, const
 	}
 out:
 	fl_config_destroy(config);
+	return result;
+}
+
+int fl_config_load(const char *path, bool for_files,
+	void (*report)(void *ctx, bool fatal, const char *line), void *ctx, struct fl_config **ret)
+{
+	FILE *file = fopen(path, "re");
+	if (file == NULL) {
+		char text[1024];
+		snprintf(text, sizeof(text), "%s:1: the file can't be read: %s", path,
+			strerror(errno));
+		report(ctx, true, text);
+		return 1;
+	}
+	int result = fl_config_read(file, path, for_files, report, ctx, ret);
+	fclose(file);
+	return result;
+}
+
+int fl_config_for_stdout(
+	void (*report)(void *ctx, bool fatal, const char *line), void *ctx, struct fl_config **ret)
+{
+	static char text[] = "[sink:stdout]\nplugin = stdout\n";
+	FILE *file = fmemopen(text, sizeof(text) - 1, "r");
+	if (file == NULL)
+		return FL_ENOMEM;
+	int result = fl_config_read(file, "stdout", true, report, ctx, ret);
+	fclose(file);
 	return result;
 }
 

@@ -34,9 +34,16 @@ struct fl_config {
 /* Reads and checks the file. Every problem, not only the first, is told to `report`, as one line
  * that starts with "FILE:LINE: " and says what is allowed; `fatal` false for warnings. Plugins that
  * sinks name are loaded. Returns the number of fatal problems, `ret` being set if it is 0; or
- * FL_ENOMEM. */
-int fl_config_load(const char *path, void (*report)(void *ctx, bool fatal, const char *line),
-	void *ctx, struct fl_config **ret);
+ * FL_ENOMEM. `for_files`: binlog files will be read instead of a server: [source] is not needed,
+ * nor a state_dir. */
+int fl_config_load(const char *path, bool for_files,
+	void (*report)(void *ctx, bool fatal, const char *line), void *ctx, struct fl_config **ret);
+/* The same of an open file, which stays open, called `name` in messages. */
+int fl_config_read(FILE *file, const char *name, bool for_files,
+	void (*report)(void *ctx, bool fatal, const char *line), void *ctx, struct fl_config **ret);
+/* For binlog files and no configuration: one sink, stdout. */
+int fl_config_for_stdout(
+	void (*report)(void *ctx, bool fatal, const char *line), void *ctx, struct fl_config **ret);
 void fl_config_destroy(struct fl_config *config);
 
 /* The declared keys of a section of the core's own: "fastlane", "source" or "map"; NULL for others.

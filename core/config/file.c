@@ -229,25 +229,20 @@ static int take_setting(void *user, const char *section_text, const char *key, c
 }
 
 struct fl_section *fl_config_file_read(
-	const char *path, struct fl_arena *memory, struct fl_problems *problems)
+	FILE *file, struct fl_arena *memory, struct fl_problems *problems)
 {
 	struct reader r = {
-		.file = fopen(path, "re"),
+		.file = file,
 		.memory = memory,
 		.problems = problems,
 		.before_any = true,
 	};
 	r.last = &r.sections;
-	if (r.file == NULL) {
-		fl_problem(problems, true, 1, "the file can't be read: %s", strerror(errno));
-		return NULL;
-	}
 	/* Its result tells nothing that check_line() has not told already. */
 	(void)ini_parse_stream(read_line, &r, take_setting, &r);
 	if (ferror(r.file))
 		fl_problem(problems, true, r.line + 1, "the file can't be read: %s",
 			strerror(r.error));
-	fclose(r.file);
 	free(r.text);
 	return r.sections;
 }

@@ -41,6 +41,6 @@ void fl_problems_report(struct fl_problems *problems,
 
 /* Reads the file into the arena. What can't be read is a problem. */
 struct fl_section *fl_config_file_read(
-	const char *path, struct fl_arena *memory, struct fl_problems *problems);
+	FILE *file, struct fl_arena *memory, struct fl_problems *problems);
 
 #endif

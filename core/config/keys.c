@@ -191,6 +191,12 @@ static const struct fl_option source_keys[] = {
 		.type = FL_OPTION_TEXT,
 		.help = "PEM file of the authorities to trust, in place of the system's",
 		.check = check_readable },
+	{ .name = "geometry",
+		.type = FL_OPTION_CHOICE,
+		.choices = "wkb|geojson",
+		.fallback = "wkb",
+		.help = "how geometries are shown: their bytes (SRID and WKB) in base64, or "
+			"GeoJSON" },
 	{ .name = "on_doubt",
 		.type = FL_OPTION_CHOICE,
 		.choices = "delete|halt",

@@ -34,6 +34,9 @@ struct fl_lane *fl_lane_create(
 	lane->state.offset = from->offset;
 	if (fl_position_copy(from, &lane->position) != 0)
 		goto no_position;
+	lane->replaying = from->held != NULL;
+	if (lane->replaying && fl_held_position(from->held, &lane->replay) != 0)
+		goto no_mutex;
 	if (uv_mutex_init(&lane->mutex) != 0)
 		goto no_mutex;
 	if (uv_cond_init(&lane->wake) != 0)
@@ -43,6 +46,7 @@ no_cond:
 	uv_mutex_destroy(&lane->mutex);
 no_mutex:
 	fl_position_finish(&lane->position);
+	fl_position_finish(&lane->replay);
 no_position:
 	free(lane);
 	return NULL;
@@ -98,6 +102,7 @@ void fl_lane_destroy(struct fl_lane *lane)
 	fl_meeting_unref(lane->host_meeting);
 	fl_meeting_unref(lane->guest_meeting);
 	fl_position_finish(&lane->position);
+	fl_position_finish(&lane->replay);
 	uv_cond_destroy(&lane->wake);
 	uv_mutex_destroy(&lane->mutex);
 	free(lane);

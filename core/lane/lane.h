@@ -16,6 +16,8 @@
 /* What all lanes have in common; outlives them. */
 struct fl_lane_config {
 	const struct fl_source_config *source;
+	const char *const *files; /* NULL-terminated: binlog files to read instead of the source;
+				   * or NULL */
 	size_t transaction_bytes;
 	bool (*wants)(void *ctx, struct fl_bytes db, struct fl_bytes table); /* any thread */
 	void *wants_ctx;
@@ -47,6 +49,7 @@ void fl_lane_destroy(struct fl_lane *lane);
 struct fl_lane_state {
 	bool ended;   /* the thread is about to return, or has */
 	bool placed;  /* connected, and the place below is known */
+	bool refused; /* the source is why it ended */
 	bool merging; /* it is about to be merged into another, or another into it */
 	unsigned number;
 	size_t seats;

@@ -33,6 +33,11 @@ struct fl_lane {
 	/* The reader's alone. */
 	struct fl_position position; /* behind the last transaction delivered */
 	bool placed; /* in this session: the position's file and offset are this server's */
+	/* The session reads from before the position: for the rows of XA transactions that were
+	 * prepared there. `replay` is how far it has come; what the position has is not delivered.
+	 */
+	bool replaying;
+	struct fl_position replay;
 	struct fl_grouper *grouper;
 	struct fl_schema *schema;
 	unsigned failures;   /* connections lost or refused in a row */
@@ -56,5 +61,19 @@ struct fl_lane {
 
 /* The thread. */
 void fl_lane_run(void *lane);
+
+/* What reader.c and files.c share; the thread's alone. */
+
+/* How a session or the lane goes on. */
+enum fl_next { FL_NEXT_GO_ON, FL_NEXT_CONNECT_AGAIN, FL_NEXT_END };
+
+/* Ends all seats because the source can't be read on from here. */
+enum fl_next fl_lane_refuse(struct fl_lane *lane, const struct fl_err *reason);
+void fl_lane_end_seats(struct fl_lane *lane, enum fl_seat_end end, const struct fl_err *reason);
+/* Behind each event: takes note of the place, and does what is to be done there. */
+enum fl_next fl_lane_at_boundary(struct fl_lane *lane);
+
+/* Reads the lane's files. */
+void fl_lane_read_files(struct fl_lane *lane);
 
 #endif

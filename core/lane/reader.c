@@ -14,9 +14,6 @@ enum {
 	CORRUPT_TRIES = 3,	  /* a bad cable heals, a bad file does not */
 };
 
-/* How a session or the lane goes on. */
-enum next { GO_ON, CONNECT_AGAIN, END };
-
 /* ---- seats ---- */
 
 static void drop_seat(struct fl_lane *lane, size_t index)
@@ -27,12 +24,21 @@ static void drop_seat(struct fl_lane *lane, size_t index)
 	uv_mutex_unlock(&lane->mutex);
 }
 
-static void end_seats(struct fl_lane *lane, enum fl_seat_end end, const struct fl_err *reason)
+void fl_lane_end_seats(struct fl_lane *lane, enum fl_seat_end end, const struct fl_err *reason)
 {
 	while (lane->seat_count > 0) {
 		fl_seat_end(lane->seats[0], end, reason);
 		drop_seat(lane, 0);
 	}
+}
+
+enum fl_next fl_lane_refuse(struct fl_lane *lane, const struct fl_err *reason)
+{
+	uv_mutex_lock(&lane->mutex);
+	lane->state.refused = true;
+	uv_mutex_unlock(&lane->mutex);
+	fl_lane_end_seats(lane, FL_SEAT_REFUSED, reason);
+	return FL_NEXT_END;
 }
 
 /* Pushes to a seat whose queue is full. A sink that rides alone may hold its lane up for as long as
@@ -56,10 +62,38 @@ static int push_patiently(struct fl_lane *lane, struct fl_seat *seat, struct fl_
 	return result;
 }
 
+/* Whether the sinks have the transaction already. */
+static bool is_behind(const struct fl_position *position, const struct fl_txn *txn)
+{
+	if (position->gtids != NULL && txn->gtid.kind != FL_GTID_NONE)
+		return fl_gtid_set_contains(position->gtids, &txn->gtid);
+	return fl_binlog_compare(txn->view.file.data, txn->view.position, position->file,
+		       position->offset) <= 0;
+}
+
+/* Reading from before the position: what is behind it is passed over. 1; 0: the transaction is the
+ * first that is new; FL_ENOMEM. */
+static int pass_over(struct fl_lane *lane, struct fl_txn *txn)
+{
+	if (!is_behind(&lane->position, txn)) {
+		lane->replaying = txn->is_place;
+		if (!lane->replaying)
+			fl_position_finish(&lane->replay);
+		return lane->replaying;
+	}
+	int result = fl_txn_advance(txn, &lane->replay);
+	return result != 0 ? result : 1;
+}
+
 /* Hooked into the grouper: hands a transaction to every sink. */
 static int deliver(void *ctx, struct fl_txn *txn)
 {
 	struct fl_lane *lane = ctx;
+	int passed = lane->replaying ? pass_over(lane, txn) : 0;
+	if (passed != 0) {
+		fl_txn_unref(txn);
+		return passed == 1 ? 0 : passed;
+	}
 	/* A session that goes by GTIDs begins somewhere before them: until it has come to a
 	 * transaction, places tell nothing. */
 	lane->placed |= !txn->is_place;
@@ -85,6 +119,12 @@ static int deliver(void *ctx, struct fl_txn *txn)
 	return lane->seat_count == 0 || atomic_load(&lane->stop) ? FL_ESTOPPED : result;
 }
 
+static struct fl_held *begin(void *ctx)
+{
+	const struct fl_lane *lane = ctx;
+	return fl_held_create(lane->replaying ? &lane->replay : &lane->position);
+}
+
 static bool wants(void *ctx, struct fl_bytes db, struct fl_bytes table)
 {
 	struct fl_lane *lane = ctx;
@@ -94,12 +134,29 @@ static bool wants(void *ctx, struct fl_bytes db, struct fl_bytes table)
 static int complete(void *ctx, struct fl_table_def *def, uint32_t event_time, struct fl_err *err)
 {
 	struct fl_lane *lane = ctx;
-	int result = fl_schema_complete(lane->schema, def, event_time, err);
-	if (result != 0 && result != FL_ELOST && result != FL_ENOMEM)
+	if (lane->config->files != NULL)
+		return fl_table_number_columns(def, err);
+	const char *file;
+	const struct fl_position *here = lane->replaying ? &lane->replay : &lane->position;
+	struct fl_position place = { .gtids = here->gtids };
+	fl_grouper_told_place(lane->grouper, &file, &place.offset);
+	memcpy(place.file, file, strlen(file) + 1);
+	int result = fl_schema_complete(
+		lane->schema, def, lane->state.identity, &place, event_time, err);
+	if (result != 0 && result != FL_ELOST && result != FL_ENOMEM && result != FL_ESTOPPED)
 		fl_warn(NULL, "%.*s.%.*s is in doubt: %s", (int)def->table.db.size,
 			def->table.db.data, (int)def->table.name.size, def->table.name.data,
 			err->text);
 	return result;
+}
+
+static void renew(void *ctx, struct fl_bytes db, struct fl_bytes sql, uint32_t time)
+{
+	struct fl_lane *lane = ctx;
+	const char *file;
+	uint64_t offset;
+	fl_grouper_told_place(lane->grouper, &file, &offset);
+	fl_schema_renew(lane->schema, file, offset, db, sql, time);
 }
 
 /* ---- at a boundary ---- */
@@ -166,10 +223,10 @@ static bool has_target(struct fl_lane *lane)
 	return fl_binlog_compare(file, offset, target->file, target->offset) >= 0;
 }
 
-static enum next at_boundary(struct fl_lane *lane)
+enum fl_next fl_lane_at_boundary(struct fl_lane *lane)
 {
 	if (!lane->placed)
-		return GO_ON;
+		return FL_NEXT_GO_ON;
 	const struct fl_position *here = &lane->position, *target = &lane->config->target;
 	uv_mutex_lock(&lane->mutex);
 	lane->state.placed = true;
@@ -181,21 +238,32 @@ static enum next at_boundary(struct fl_lane *lane)
 	if (atomic_load_explicit(&lane->attention, memory_order_relaxed)) {
 		take_in(lane, here->file, here->offset);
 		if (has_met(lane, here->file, here->offset)) {
-			end_seats(lane, FL_SEAT_MOVED, NULL);
-			return END;
+			fl_lane_end_seats(lane, FL_SEAT_MOVED, NULL);
+			return FL_NEXT_END;
 		}
 	}
 	if (lane->config->until_current &&
 		fl_binlog_compare(here->file, here->offset, target->file, target->offset) >= 0) {
-		end_seats(lane, FL_SEAT_FINISHED, NULL);
-		return END;
+		fl_lane_end_seats(lane, FL_SEAT_FINISHED, NULL);
+		return FL_NEXT_END;
 	}
-	return GO_ON;
+	return FL_NEXT_GO_ON;
 }
 
 /* ---- the session ---- */
 
-static enum next on_bad_event(struct fl_lane *lane, const struct fl_err *err)
+static enum fl_next on_unknown_event(struct fl_lane *lane, const struct fl_err *err)
+{
+	struct fl_err reason;
+	fl_err_set(&reason, FL_EFATAL,
+		"%s: use a newer fastlane, or turn off at the source what makes it. To go on "
+		"behind it, empty the cache, remove this sink's "
+		"position and start at another one",
+		err->text);
+	return fl_lane_refuse(lane, &reason);
+}
+
+static enum fl_next on_bad_event(struct fl_lane *lane, const struct fl_err *err)
 {
 	const char *file;
 	uint64_t offset;
@@ -206,7 +274,7 @@ static enum next on_bad_event(struct fl_lane *lane, const struct fl_err *err)
 	memcpy(lane->corrupt_file, file, strlen(file) + 1);
 	if (lane->corruption < CORRUPT_TRIES) {
 		fl_error(NULL, "%s; reading it again", err->text);
-		return CONNECT_AGAIN;
+		return FL_NEXT_CONNECT_AGAIN;
 	}
 	struct fl_err reason;
 	fl_err_set(&reason, FL_EFATAL,
@@ -214,11 +282,10 @@ static enum next on_bad_event(struct fl_lane *lane, const struct fl_err *err)
 		"on behind "
 		"it, empty the cache, remove this sink's position and start at another one",
 		err->text);
-	end_seats(lane, FL_SEAT_REFUSED, &reason);
-	return END;
+	return fl_lane_refuse(lane, &reason);
 }
 
-static enum next on_event(struct fl_lane *lane, const uint8_t *data, size_t size)
+static enum fl_next on_event(struct fl_lane *lane, const uint8_t *data, size_t size)
 {
 	struct fl_err err = { 0 };
 	int result = fl_grouper_feed(lane->grouper, data, size, &err);
@@ -226,30 +293,44 @@ static enum next on_event(struct fl_lane *lane, const uint8_t *data, size_t size
 	case 0:
 		break;
 	case FL_ESTOPPED:
-		return END;
+		return FL_NEXT_END;
 	case FL_GROUPER_AGAIN:
 		fl_info(NULL, "a transaction beyond transaction_bytes is read again, in parts");
-		return CONNECT_AGAIN;
+		return FL_NEXT_CONNECT_AGAIN;
 	case FL_ECORRUPT:
 		return on_bad_event(lane, &err);
+	case FL_EUNSUPPORTED:
+		return on_unknown_event(lane, &err);
 	default:
 		fl_error(NULL, "%s", err.text);
-		return CONNECT_AGAIN;
+		return FL_NEXT_CONNECT_AGAIN;
 	}
-	return fl_grouper_at_boundary(lane->grouper) ? at_boundary(lane) : GO_ON;
+	return fl_grouper_at_boundary(lane->grouper) ? fl_lane_at_boundary(lane) : FL_NEXT_GO_ON;
 }
 
-static enum next read_events(struct fl_lane *lane, struct fl_session *session)
+/* The binlog from where XA transactions were prepared is no longer there: goes on from the position
+ * itself. */
+static void give_up_replay(struct fl_lane *lane, const struct fl_err *err)
+{
+	fl_warn(NULL,
+		"the rows of XA transactions that were prepared earlier can't be read again, and "
+		"their XA COMMIT will be a doubt: %s",
+		err->text);
+	lane->replaying = false;
+	fl_position_finish(&lane->replay);
+}
+
+static enum fl_next read_events(struct fl_lane *lane, struct fl_session *session)
 {
 	for (;;) {
 		const uint8_t *data;
 		size_t size;
 		struct fl_err err = { 0 };
-		enum next next;
+		enum fl_next next;
 		switch (fl_session_read(session, &data, &size, &err)) {
 		case FL_READ_EVENT:
 			next = on_event(lane, data, size);
-			if (next != GO_ON)
+			if (next != FL_NEXT_GO_ON)
 				return next;
 			lane->failures = 0;
 			break;
@@ -257,23 +338,26 @@ static enum next read_events(struct fl_lane *lane, struct fl_session *session)
 			/* A server that shuts down ends the stream the same way. */
 			if (!has_target(lane)) {
 				fl_warn(NULL, "the source ended its binlog too early");
-				return CONNECT_AGAIN;
+				return FL_NEXT_CONNECT_AGAIN;
 			}
-			end_seats(lane, FL_SEAT_FINISHED, NULL);
-			return END;
+			fl_lane_end_seats(lane, FL_SEAT_FINISHED, NULL);
+			return FL_NEXT_END;
 		case FL_READ_STOPPED:
-			return END;
+			return FL_NEXT_END;
 		case FL_READ_LOST:
 			fl_warn(NULL, "lost the source: %s", err.text);
-			return CONNECT_AGAIN;
+			return FL_NEXT_CONNECT_AGAIN;
 		case FL_READ_FATAL:
-			end_seats(lane, FL_SEAT_REFUSED, &err);
-			return END;
+			if (lane->replaying) {
+				give_up_replay(lane, &err);
+				return FL_NEXT_CONNECT_AGAIN;
+			}
+			return fl_lane_refuse(lane, &err);
 		}
 	}
 }
 
-static enum next run_session(struct fl_lane *lane)
+static enum fl_next run_session(struct fl_lane *lane)
 {
 	struct fl_err err = { 0 };
 	struct fl_session *session = NULL;
@@ -283,7 +367,7 @@ static enum next run_session(struct fl_lane *lane)
 	int result = fl_session_connect(source, server_id, &session, &err);
 	if (result != 0) {
 		fl_error(NULL, "can't connect to the source: %s", err.text);
-		return CONNECT_AGAIN;
+		return FL_NEXT_CONNECT_AGAIN;
 	}
 	const struct fl_server *server = fl_session_server(session);
 	/* Places on another server are not comparable with what the sinks have: each goes on by its
@@ -292,30 +376,33 @@ static enum next run_session(struct fl_lane *lane)
 		strcmp(lane->state.identity, server->identity) != 0) {
 		fl_warn(NULL, "lane %u finds another server at the source's address", lane->number);
 		fl_session_close(session);
-		end_seats(lane, FL_SEAT_LEFT, NULL);
-		return END;
+		fl_lane_end_seats(lane, FL_SEAT_LEFT, NULL);
+		return FL_NEXT_END;
 	}
 	uv_mutex_lock(&lane->mutex);
 	lane->session = session;
 	memcpy(lane->state.identity, server->identity, sizeof(lane->state.identity));
 	uv_mutex_unlock(&lane->mutex);
 
-	enum next next = CONNECT_AGAIN;
-	lane->placed = lane->position.gtids == NULL || !server->gtids;
-	fl_grouper_restart(lane->grouper, &lane->position, &server->collations);
+	enum fl_next next = FL_NEXT_CONNECT_AGAIN;
+	const struct fl_position *from = lane->replaying ? &lane->replay : &lane->position;
+	lane->placed = !lane->replaying && (from->gtids == NULL || !server->gtids);
+	fl_grouper_restart(lane->grouper, from, &server->collations);
+	fl_schema_clear(lane->schema);
 	result = atomic_load(&lane->stop) ? FL_ESTOPPED
-					  : fl_session_open(session, &lane->position,
+					  : fl_session_open(session, from, &lane->position,
 						    lane->config->until_current, &err);
 	if (result == 0) {
 		struct fl_buf text = { 0 };
-		fl_position_format(&lane->position, &text);
+		fl_position_format(from, &text);
 		fl_info(NULL, "lane %u reads %s from %.*s", lane->number, server->version_text,
 			(int)(text.size < 600 ? text.size : 600), text.data);
 		fl_buf_finish(&text);
 		next = read_events(lane, session);
+	} else if (result == FL_EFATAL && lane->replaying) {
+		give_up_replay(lane, &err);
 	} else if (result == FL_EFATAL || result == FL_EUNSUPPORTED) {
-		end_seats(lane, FL_SEAT_REFUSED, &err);
-		next = END;
+		next = fl_lane_refuse(lane, &err);
 	} else if (result != FL_ESTOPPED) {
 		fl_error(NULL, "the source does not send its binlog: %s", err.text);
 	}
@@ -348,19 +435,32 @@ static void back_off(struct fl_lane *lane)
 void fl_lane_run(void *ctx)
 {
 	struct fl_lane *lane = ctx;
-	struct fl_grouper_hooks hooks = { lane, wants, complete, deliver };
+	struct fl_grouper_hooks hooks = {
+		.ctx = lane,
+		.wants = wants,
+		.complete = complete,
+		.emit = deliver,
+		.begin = begin,
+		.renew = renew,
+	};
 	lane->grouper = fl_grouper_create(&hooks, lane->config->transaction_bytes);
-	lane->schema = fl_schema_create(lane->config->source);
+	lane->schema = fl_schema_create(lane->config->source, &lane->stop);
 	if (lane->grouper == NULL || lane->schema == NULL)
 		fl_error(NULL, "out of memory for a lane");
-	else
-		while (!atomic_load(&lane->stop) && lane->seat_count > 0 &&
-			run_session(lane) != END)
-			back_off(lane);
+	else {
+		if (lane->config->source->geojson)
+			fl_grouper_show_geojson(lane->grouper);
+		if (lane->config->files != NULL)
+			fl_lane_read_files(lane);
+		else
+			while (!atomic_load(&lane->stop) && lane->seat_count > 0 &&
+				run_session(lane) != FL_NEXT_END)
+				back_off(lane);
+	}
 	fl_grouper_destroy(lane->grouper);
 	fl_schema_destroy(lane->schema);
 
-	end_seats(lane, FL_SEAT_LEFT, NULL);
+	fl_lane_end_seats(lane, FL_SEAT_LEFT, NULL);
 	uv_mutex_lock(&lane->mutex);
 	lane->state.ended = true;
 	for (size_t i = 0; i < lane->joining_count; i++)

@@ -247,11 +247,24 @@ static bool is_present(const struct fl_row *row, unsigned column)
 	return row->present == NULL || (row->present[column / 8] >> column % 8 & 1) != 0;
 }
 
-/* Renders a row's key. Columns that the image lacks are taken from `other` (may be NULL), since an
- * update leaves out what it did not change. 0, `ret` telling whether there is such a key;
- * FL_ENOMEM; FL_EUNSUPPORTED and why if it can't be known. */
+/* Refuses a column that is in no image of the row. */
+static int refuse_absent(const struct fl_row *row, unsigned column, struct fl_err *why)
+{
+	struct fl_bytes name = row->table->columns[column].name;
+	char number[16];
+	if (name.size == 0)
+		name = (struct fl_bytes){ number,
+			(size_t)snprintf(number, sizeof(number), "%u", column + 1) };
+	return fl_err_set(why, FL_EUNSUPPORTED,
+		"column %.*s is not in the row image: binlog_row_image is not FULL, or MariaDB "
+		"left out a generated column",
+		(int)name.size, name.data);
+}
+
+/* Renders a row's key. 0, `ret` telling whether there is such a key; FL_ENOMEM; FL_EUNSUPPORTED and
+ * why if it can't be known. */
 static int render(struct fl_mapper *m, const struct fl_template_use *use, const struct fl_row *row,
-	const struct fl_row *other, struct key *ret, struct fl_err *why)
+	struct key *ret, struct fl_err *why)
 {
 	struct fl_buf *out = &m->bytes;
 	struct key key = { .exists = true, .at = out->size };
@@ -265,15 +278,9 @@ static int render(struct fl_mapper *m, const struct fl_template_use *use, const 
 		} else if (part->kind == FL_PART_TABLE) {
 			fl_buf_append(out, row->table->name.data, row->table->name.size);
 		} else {
-			const struct fl_row *from = is_present(row, *column) ? row : other;
-			if (from == NULL || !is_present(from, *column)) {
-				out->size = key.at;
-				return fl_err_set(why, FL_EUNSUPPORTED,
-					"column %.*s is not in the row image (the source's "
-					"binlog_row_image is not FULL)",
-					(int)part->text.size, part->text.data);
-			}
-			int code = fl_row_text(from, *column++, out, why);
+			int code = is_present(row, *column) ? fl_row_text(row, *column, out, why)
+							    : refuse_absent(row, *column, why);
+			column++;
 			if (code < 0) {
 				out->size = key.at;
 				return code == FL_ENOMEM ? code : FL_EUNSUPPORTED;
@@ -294,14 +301,23 @@ static int render(struct fl_mapper *m, const struct fl_template_use *use, const 
 /* Deals with something in a row that can't be told: the error to return under `halt`, else 0 and a
  * notice, one a table definition and template. */
 static int doubt(struct fl_mapper *m, const struct fl_rule *rule, struct fl_template_use *use,
-	const struct fl_table *table, bool may_halt, const char *why, struct fl_err *err)
+	const struct fl_table *table, const char *why, struct fl_err *err)
 {
-	if (may_halt && m->on_doubt == FL_ON_DOUBT_HALT)
+	if (m->on_doubt == FL_ON_DOUBT_HALT)
 		return fl_err_set(err, FL_EUNSUPPORTED, "rule %s: %s", rule->name, why);
 	if (!use->noticed)
 		tell(m, "%.*s.%.*s: rule %s: %s: keys are deleted, not set", (int)table->db.size,
 			table->db.data, (int)table->name.size, table->name.data, rule->name, why);
 	use->noticed = true;
+	return 0;
+}
+
+/* A value has all of the table's columns. */
+static int check_whole(const struct fl_row *row, struct fl_err *why)
+{
+	for (unsigned i = 0; row->present != NULL && i < row->table->column_count; i++)
+		if (!is_present(row, i))
+			return refuse_absent(row, i, why);
 	return 0;
 }
 
@@ -311,23 +327,18 @@ static int push_value(struct fl_mapper *m, const struct fl_rule *rule, struct fl
 {
 	if (!rule->value_json)
 		return push_delete(m, key);
-	if (!fl_row_is_whole(row)) {
-		doubt(m, rule, use, row->table, false,
-			"the row image has not all columns (the source's binlog_row_image is not "
-			"FULL)",
-			err);
-		return push_delete(m, key);
-	}
 	if (!value->tried) {
 		value->tried = true;
 		value->at = m->bytes.size;
-		value->code = fl_row_json(row, &m->bytes, &value->why);
+		value->code = check_whole(row, &value->why);
+		if (value->code == 0)
+			value->code = fl_row_json(row, &m->bytes, &value->why);
 		value->size = m->bytes.size - value->at;
 	}
 	if (value->code == FL_ENOMEM || m->bytes.failed)
 		return FL_ENOMEM;
 	if (value->code < 0) {
-		int code = doubt(m, rule, use, row->table, true, value->why.text, err);
+		int code = doubt(m, rule, use, row->table, value->why.text, err);
 		return code < 0 ? code : push_delete(m, key);
 	}
 	return push(m,
@@ -353,13 +364,13 @@ static int map_template(struct fl_mapper *m, const struct fl_rule *rule,
 	if (use->missing != NULL)
 		code = fl_err_set(&why, FL_EUNSUPPORTED, "%s", use->missing);
 	if (code == 0 && before != NULL)
-		code = render(m, use, before, NULL, &old, &why);
+		code = render(m, use, before, &old, &why);
 	if (code == 0 && after != NULL)
-		code = render(m, use, after, before, &now, &why);
+		code = render(m, use, after, &now, &why);
 	if (code == FL_ENOMEM)
 		return code;
 	if (code < 0) {
-		code = doubt(m, rule, use, row->table, true, why.text, err);
+		code = doubt(m, rule, use, row->table, why.text, err);
 		return code < 0 ? code
 				: clear(m, use->template, row->table->db, row->table->name, NULL);
 	}

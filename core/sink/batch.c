@@ -108,8 +108,8 @@ enum fl_end fl_worker_apply(struct fl_worker *w)
 	while (count < w->txn_count) {
 		const struct fl_txn *txn = w->txns[count];
 		result = map(w, count, &err);
-		if (result == 0)
-			result = fl_txn_advance(txn, &w->position);
+		if (result == 0 && (result = fl_txn_advance(txn, &w->position)) == FL_EINVAL)
+			fl_err_set(&err, result, "its GTID is of another kind of server");
 		if (result != 0)
 			break;
 		has_changes |= txn->view.change_count > 0;
@@ -150,7 +150,7 @@ void fl_worker_save(struct fl_worker *w, bool now)
 		return;
 	w->unsaved = false;
 	w->saved_at = uv_hrtime();
-	if (w->config->plugin->position != NULL)
+	if (w->config->plugin->position != NULL || w->config->state_dir == NULL)
 		return;
 	struct fl_err err = { 0 };
 	struct fl_bytes position = { w->settled.data, w->settled.size };
@@ -206,7 +206,7 @@ enum fl_end fl_worker_find_position(struct fl_worker *w)
 	bool is_kept = text.size > 0;
 	if (text.size == 0 && w->settled.size > 0)
 		fl_buf_append(&text, w->settled.data, w->settled.size);
-	if (text.size == 0 && plugin->position == NULL) {
+	if (text.size == 0 && plugin->position == NULL && w->config->state_dir != NULL) {
 		result = fl_checkpoint_load(w->config->state_dir, w->config->name, &text, &err);
 		is_kept = result == 1;
 	}

@@ -20,7 +20,7 @@ struct fl_worker_config {
 	const struct fl_settings *settings;
 	const struct fl_map *map;
 	enum fl_on_doubt on_doubt;
-	const char *state_dir; /* for a sink that keeps no position; else it may be NULL */
+	const char *state_dir; /* for a sink that keeps no position; NULL: it is not kept */
 	const struct fl_position *start; /* where it begins if it has no position */
 	void (*changed)(void *ctx);	 /* any thread: there is news in fl_worker_state() */
 	void *changed_ctx;

@@ -51,6 +51,11 @@ bool fl_number(const char *text, uint64_t limit, uint64_t *ret);
 /* start.c: the statement that tells where the source's log ends. */
 const char *fl_status_statement(const struct fl_server *server);
 
+/* dump.c: opens a session that reads ahead of another one, up to the end of the binlog: by place
+ * where that can be asked for, else from behind the GTID set. As fl_session_open(). */
+int fl_session_open_ahead(
+	struct fl_session *session, const struct fl_position *position, struct fl_err *err);
+
 /* The backend. */
 
 /* Before connecting: TLS as the configuration says, and what only this library has. Zero if the

@@ -101,8 +101,8 @@ static void name_place(
 	fl_buf_finish(&text);
 }
 
-int fl_session_open(struct fl_session *session, const struct fl_position *position, bool until_end,
-	struct fl_err *err)
+int fl_session_open(struct fl_session *session, const struct fl_position *position,
+	const struct fl_position *applied, bool until_end, struct fl_err *err)
 {
 	/* A MySQL whose GTIDs have been turned off since can still be asked by place. */
 	bool by_gtids =
@@ -118,7 +118,8 @@ int fl_session_open(struct fl_session *session, const struct fl_position *positi
 
 	struct fl_buf encoded = { 0 };
 	if (by_gtids) {
-		int result = check_executed(session, position->gtids, err);
+		int result =
+			applied->gtids != NULL ? check_executed(session, applied->gtids, err) : 0;
 		if (result != 0)
 			return result;
 		result = prepare_gtids(session, position->gtids, &encoded, err);
@@ -142,6 +143,33 @@ int fl_session_open(struct fl_session *session, const struct fl_position *positi
 		return fl_session_failure(session, true, "cannot ask for the binlog behind", err);
 	session->dumping = true;
 	session->until_end = until_end;
+	return 0;
+}
+
+int fl_session_open_ahead(
+	struct fl_session *session, const struct fl_position *position, struct fl_err *err)
+{
+	bool by_gtids = position->offset > UINT32_MAX;
+	struct fl_buf encoded = { 0 };
+	if (by_gtids && position->gtids == NULL)
+		return fl_err_set(err, FL_EFATAL,
+			"%s:%llu lies beyond 4 GiB, which can't be asked for without GTIDs",
+			position->file, (unsigned long long)position->offset);
+	int result = by_gtids ? prepare_gtids(session, position->gtids, &encoded, err) : 0;
+	struct fl_dump_request request = {
+		.file = by_gtids ? "" : position->file,
+		.offset = by_gtids ? BINLOG_START : (uint32_t)position->offset,
+		.server_id = session->server_id,
+		.until_end = true,
+		.gtids = by_gtids && session->server.flavour == FL_MYSQL ? &encoded : NULL,
+	};
+	name_place(session, position, by_gtids);
+	if (result == 0 && fl_backend_open(session->mysql, &request, &session->dump) != 0)
+		result = fl_session_failure(session, true, "cannot ask for the binlog behind", err);
+	fl_buf_finish(&encoded);
+	if (result != 0)
+		return result;
+	session->dumping = session->until_end = true;
 	return 0;
 }
 

@@ -1,26 +1,118 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "source/schema.h"
 #include "source/backend.h"
+#include "source/history.h"
+
+enum { KEPT = 256 };
+
+/* A table's columns as they were looked up. */
+struct entry {
+	char *names; /* db, NUL, table, NUL; NULL: not in use */
+	MYSQL_RES *rows;
+	struct fl_schema_column *columns; /* point into the rows */
+	unsigned count;
+};
 
 struct fl_schema {
 	const struct fl_source_config *config;
+	const atomic_bool *stop;
 	struct fl_session *session; /* NULL: not connected */
+	struct fl_history *history;
+	struct entry entries[KEPT]; /* by a hash of the names */
 };
 
-struct fl_schema *fl_schema_create(const struct fl_source_config *config)
+struct fl_schema *fl_schema_create(const struct fl_source_config *config, const atomic_bool *stop)
 {
 	struct fl_schema *schema = calloc(1, sizeof(*schema));
-	if (schema != NULL)
-		schema->config = config;
+	if (schema == NULL)
+		return NULL;
+	schema->config = config;
+	schema->stop = stop;
+	schema->history = fl_history_create(config);
+	if (schema->history == NULL) {
+		free(schema);
+		return NULL;
+	}
 	return schema;
+}
+
+static void drop_entry(struct entry *entry)
+{
+	free(entry->names);
+	free(entry->columns);
+	mysql_free_result(entry->rows);
+	*entry = (struct entry){ 0 };
+}
+
+void fl_schema_clear(struct fl_schema *schema)
+{
+	for (size_t i = 0; i < KEPT; i++)
+		drop_entry(&schema->entries[i]);
+	fl_history_clear(schema->history);
+	fl_session_close(schema->session);
+	schema->session = NULL;
 }
 
 void fl_schema_destroy(struct fl_schema *schema)
 {
 	if (schema == NULL)
 		return;
-	fl_session_close(schema->session);
+	fl_schema_clear(schema);
+	fl_history_destroy(schema->history);
 	free(schema);
+}
+
+void fl_schema_renew(struct fl_schema *schema, const char *file, uint64_t offset,
+	struct fl_bytes db, struct fl_bytes sql, uint32_t time)
+{
+	fl_history_note(schema->history, file, offset, db, sql, time);
+	for (size_t i = 0; i < KEPT; i++) {
+		struct entry *entry = &schema->entries[i];
+		if (entry->names == NULL)
+			continue;
+		struct fl_bytes of_db = { entry->names, strlen(entry->names) };
+		const char *table = entry->names + of_db.size + 1;
+		if (fl_history_names(sql, db, of_db, (struct fl_bytes){ table, strlen(table) }))
+			drop_entry(entry);
+	}
+}
+
+static struct entry *entry_of(struct fl_schema *schema, const struct fl_table *table)
+{
+	uint32_t hash = 2166136261;
+	for (size_t i = 0; i < table->db.size; i++)
+		hash = (hash ^ (uint8_t)table->db.data[i]) * 16777619;
+	for (size_t i = 0; i < table->name.size; i++)
+		hash = (hash ^ (uint8_t)table->name.data[i]) * 16777619;
+	return &schema->entries[hash % KEPT];
+}
+
+static bool is_entry_of(const struct entry *entry, const struct fl_table *table)
+{
+	if (entry->names == NULL)
+		return false;
+	const char *name = entry->names + strlen(entry->names) + 1;
+	return strlen(entry->names) == table->db.size && strlen(name) == table->name.size &&
+	       memcmp(entry->names, table->db.data, table->db.size) == 0 &&
+	       memcmp(name, table->name.data, table->name.size) == 0;
+}
+
+/* Takes over what was looked up; where memory is short it is looked up again. */
+static void keep(struct entry *entry, const struct fl_table *table, struct entry *found)
+{
+	size_t size = table->db.size + table->name.size + 2;
+	found->names = malloc(size);
+	if (found->names == NULL) {
+		drop_entry(found);
+		return;
+	}
+	memcpy(found->names, table->db.data, table->db.size);
+	found->names[table->db.size] = '\0';
+	memcpy(found->names + table->db.size + 1, table->name.data, table->name.size);
+	found->names[size - 1] = '\0';
+	drop_entry(entry);
+	*entry = *found;
+	*found = (struct entry){ 0 };
 }
 
 static bool same_name(const struct fl_server *server, const char *name, struct fl_bytes wanted)
@@ -122,9 +214,9 @@ static unsigned read_columns(struct fl_session *session, const struct fl_table *
 	return count;
 }
 
-/* Whether the table has been as it is now since before the row was logged. */
-static int check_age(struct fl_session *session, const struct fl_table *table, uint32_t event_time,
-	struct fl_err *err)
+/* What the table is and when it was made: *ret_created is 0 where the source does not tell. */
+static int ask_table(struct fl_session *session, const struct fl_table *table,
+	uint64_t *ret_created, struct fl_err *err)
 {
 	struct fl_buf sql = { 0 };
 	fl_buf_text(&sql,
@@ -136,68 +228,100 @@ static int check_age(struct fl_session *session, const struct fl_table *table, u
 	fl_buf_finish(&sql);
 	if (result != 0)
 		return result;
-	int db_size = (int)(table->db.size & 0xff), name_size = (int)(table->name.size & 0xff);
-	const char *db = table->db.data, *name = table->name.data;
 	MYSQL_ROW row;
 	do
 		row = mysql_fetch_row(rows);
 	while (row != NULL && !is_of(&session->server, row, table));
-	uint64_t created;
 	if (row == NULL)
-		result = fl_err_set(err, FL_ECORRUPT, "%.*s.%.*s is not there any more", db_size,
-			db, name_size, name);
+		result = fl_err_set(err, FL_ECORRUPT, "it is not there any more");
 	else if (row[2] == NULL || strstr(row[2], "VIEW") != NULL)
-		result = fl_err_set(
-			err, FL_ECORRUPT, "%.*s.%.*s is a view now", db_size, db, name_size, name);
-	else if (!fl_number(row[3], UINT64_MAX, &created))
+		result = fl_err_set(err, FL_ECORRUPT, "it is a view now");
+	else if (strcmp(row[2], "SYSTEM VERSIONED") == 0)
 		result = fl_err_set(err, FL_ECORRUPT,
-			"the source does not tell when %.*s.%.*s was last altered", db_size, db,
-			name_size, name);
-	else if (created > event_time)
-		result = fl_err_set(err, FL_ECORRUPT,
-			"%.*s.%.*s has been made or altered since the row was logged", db_size, db,
-			name_size, name);
+			"it is WITH SYSTEM VERSIONING: its rows in the log may be history");
+	else if (!fl_number(row[3], UINT64_MAX, ret_created))
+		*ret_created = 0;
 	mysql_free_result(rows);
 	return result;
 }
 
-static int complete(struct fl_session *session, struct fl_table_def *def, uint32_t event_time,
-	struct fl_err *err)
+/* Whether nothing has changed the table's columns between the row and the look-up. */
+static int check_age(struct fl_schema *schema, const struct fl_table *table, const char *identity,
+	const struct fl_position *place, uint32_t event_time, struct fl_err *err)
 {
-	const struct fl_table *table = &def->table;
-	struct fl_schema_column *columns = NULL;
-	MYSQL_RES *rows = NULL;
-	int result = ask_columns(session, table, &rows, err);
+	uint64_t created = 0;
+	struct fl_position now = { 0 };
+	/* Asked after the columns: what changes the table in between is before this place. A
+	 * statement is logged before its effect can be seen. */
+	int result = ask_table(schema->session, table, &created, err);
+	if (result == 0)
+		result = fl_session_current(schema->session, &now, err);
+	if (result == 0)
+		result = fl_history_read(schema->history, identity, place, &now, schema->stop, err);
+	fl_position_finish(&now);
 	if (result != 0)
 		return result;
-	/* Asked after the columns: a change of the table in between shows. */
-	result = check_age(session, table, event_time, err);
+	uint32_t passed;
+	if (fl_history_find(schema->history, table->db, table->name, place->file, place->offset,
+		    &passed, err) == FL_HISTORY_AHEAD)
+		return FL_ECORRUPT;
+	/* Rows of a statement that has waited for DDL bear an earlier time. */
+	uint64_t known = passed >= event_time ? (uint64_t)passed + 1 : event_time;
+	if (created > known)
+		return fl_err_set(err, FL_ECORRUPT,
+			"it has been made or altered since the row was logged, by a statement that "
+			"is not in the binlog");
+	return 0;
+}
+
+static int look_up(struct fl_schema *schema, struct fl_table_def *def, const char *identity,
+	const struct fl_position *place, uint32_t event_time, struct fl_err *err)
+{
+	const struct fl_table *table = &def->table;
+	struct entry found = { 0 };
+	int result = ask_columns(schema->session, table, &found.rows, err);
+	if (result == 0)
+		result = check_age(schema, table, identity, place, event_time, err);
 	if (result != 0)
 		goto out;
-	columns = calloc((size_t)mysql_num_rows(rows) + 1, sizeof(*columns));
-	if (columns == NULL) {
+	found.columns = calloc((size_t)mysql_num_rows(found.rows) + 1, sizeof(*found.columns));
+	if (found.columns == NULL) {
 		result = fl_err_set(err, FL_ENOMEM, "out of memory");
 		goto out;
 	}
-	unsigned count = read_columns(session, table, rows, columns);
-	result = fl_table_complete(def, columns, count, err);
+	found.count = read_columns(schema->session, table, found.rows, found.columns);
+	result = fl_table_complete(def, found.columns, found.count, err);
+	if (result == 0)
+		keep(entry_of(schema, table), table, &found);
 out:
-	free(columns);
-	mysql_free_result(rows);
+	drop_entry(&found);
 	return result;
 }
 
-int fl_schema_complete(
-	struct fl_schema *schema, struct fl_table_def *def, uint32_t event_time, struct fl_err *err)
+int fl_schema_complete(struct fl_schema *schema, struct fl_table_def *def, const char *identity,
+	const struct fl_position *place, uint32_t event_time, struct fl_err *err)
 {
+	const struct fl_table *table = &def->table;
+	struct entry *entry = entry_of(schema, table);
+	if (is_entry_of(entry, table) &&
+		fl_table_complete(def, entry->columns, entry->count, err) == 0)
+		return 0;
+	uint32_t passed;
+	if (fl_history_find(schema->history, table->db, table->name, place->file, place->offset,
+		    &passed, err) == FL_HISTORY_AHEAD)
+		return FL_ECORRUPT;
 	/* A connection that has lain idle may be gone: that is found by using it. */
 	for (bool again = schema->session != NULL;; again = false) {
 		int result = 0;
 		if (schema->session == NULL)
 			result = fl_session_connect(
 				schema->config, schema->config->server_id, &schema->session, err);
+		if (result == 0 &&
+			strcmp(fl_session_server(schema->session)->identity, identity) != 0)
+			result = fl_err_set(
+				err, FL_ELOST, "another server answers at the source's address");
 		if (result == 0)
-			result = complete(schema->session, def, event_time, err);
+			result = look_up(schema, def, identity, place, event_time, err);
 		if (result != FL_ELOST)
 			return result;
 		fl_session_close(schema->session);

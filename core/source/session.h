@@ -26,6 +26,7 @@ struct fl_source_config {
 	unsigned connect_timeout; /* seconds */
 	bool tls;		  /* encrypted and verified, or no connection */
 	const char *tls_ca;	  /* PEM file; NULL: the system's */
+	bool geojson;		  /* geometries are shown as GeoJSON, not as their bytes */
 };
 
 enum fl_flavour { FL_MARIADB, FL_MYSQL };
@@ -77,10 +78,11 @@ int fl_session_start_position(
 int fl_start_check(const char *start, struct fl_err *err);
 
 /* Asks for the binlog behind `position`: by its GTID set if it has one, else by file and offset.
- * From then on only read, wake and close are allowed. `until_end`: the server ends the stream
+ * The source is to have everything up to `applied`, which is that position or a later one. From
+ * then on only read, wake and close are allowed. `until_end`: the server ends the stream
  * (FL_READ_END) at the end of its binlog instead of waiting. */
-int fl_session_open(struct fl_session *session, const struct fl_position *position, bool until_end,
-	struct fl_err *err);
+int fl_session_open(struct fl_session *session, const struct fl_position *position,
+	const struct fl_position *applied, bool until_end, struct fl_err *err);
 
 enum fl_read {
 	FL_READ_EVENT,

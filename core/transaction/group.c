@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "transaction/group.h"
+#include "transaction/prepared.h"
 
 #include <strings.h>
 
@@ -133,6 +134,8 @@ int fl_group_emit(struct fl_grouper *g, bool last, struct fl_err *err)
 	}
 	txn->view.first = g->parts == 0;
 	txn->view.last = last;
+	fl_held_unref(txn->held);
+	txn->held = fl_held_ref(fl_prepared_begin(g->prepared));
 	txn->bytes = sizeof(*txn) + txn->arena.reserved;
 	if (txn->view.file.data == NULL || txn->view.gtid.data == NULL) {
 		fl_txn_unref(txn);
@@ -237,6 +240,9 @@ int fl_group_keep_within_limit(struct fl_grouper *g, struct fl_err *err)
 		return 0;
 	if (g->vouched)
 		return fl_group_emit(g, false, err);
+	/* Without a beginning it would not be known again. */
+	if (!g->in_group)
+		return fl_err_set(err, FL_ECORRUPT, "rows outside of a transaction");
 	if (!g->is_xa)
 		return start_scanning(g, err);
 	g->too_large = true;

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The grouper's insides: the transaction under way (group.c), which the events (grouper.c) add to.
+ * The grouper's insides: the transaction under way (group.c), which the events (grouper.c, query.c,
+ * changes.c) add to.
  * Private to this folder.
  */
 #ifndef FL_GROUP_H
 #define FL_GROUP_H
 
+#include "binlog/inflate.h"
 #include "transaction/grouper.h"
 
 enum { FL_MOST_SAVEPOINTS = 1000 };
@@ -24,10 +26,14 @@ struct fl_grouper {
 	const struct fl_collations *collations;
 	struct fl_tables *tables;
 	struct fl_prepared *prepared;
+	struct fl_inflater *inflater;
+	bool in_payload; /* the event at hand comes out of a compressed one */
 
 	/* The place behind the last event. */
 	char file[FL_FILE_NAME_SIZE];
 	uint64_t offset;
+	uint64_t told; /* behind the last event that tells where it ends: MariaDB 11's do so only at
+			* the end of a transaction, and not all of them are sent */
 
 	/* The transaction under way. */
 	bool in_group;	 /* from its GTID or BEGIN to its end */
@@ -108,6 +114,11 @@ int fl_group_tear(struct fl_grouper *g, struct fl_err *err);
 void fl_group_interrupt(struct fl_grouper *g);
 /* A transaction begins: perhaps the one that was interrupted, or that is read again. */
 int fl_group_begin(struct fl_grouper *g, const struct fl_gtid *gtid, struct fl_err *err);
+
+/* Events: query.c, changes.c. Each takes the whole event. */
+int fl_group_query(struct fl_grouper *g, const struct fl_event *event, struct fl_err *err);
+int fl_group_xa_prepare(struct fl_grouper *g, const struct fl_event *event, struct fl_err *err);
+int fl_group_rows(struct fl_grouper *g, const struct fl_event *event, struct fl_err *err);
 
 /* Forgets the transaction under way. */
 void fl_group_end(struct fl_grouper *g);

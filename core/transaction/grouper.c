@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "binlog/rows.h"
 #include "transaction/group.h"
 #include "transaction/prepared.h"
-#include "transaction/statement.h"
 #include "transaction/tables.h"
 
 struct fl_grouper *fl_grouper_create(const struct fl_grouper_hooks *hooks, size_t limit)
@@ -14,12 +12,20 @@ struct fl_grouper *fl_grouper_create(const struct fl_grouper_hooks *hooks, size_
 	g->limit = limit;
 	g->tables = fl_tables_create();
 	g->prepared = fl_prepared_create(limit);
+	g->inflater =
+		fl_inflater_create(hooks->event_bytes != 0 ? hooks->event_bytes : (size_t)1 << 30);
 	g->savepoints = malloc(FL_MOST_SAVEPOINTS * sizeof(*g->savepoints));
-	if (g->tables == NULL || g->prepared == NULL || g->savepoints == NULL) {
+	if (g->tables == NULL || g->prepared == NULL || g->inflater == NULL ||
+		g->savepoints == NULL) {
 		fl_grouper_destroy(g);
 		return NULL;
 	}
 	return g;
+}
+
+void fl_grouper_show_geojson(struct fl_grouper *g)
+{
+	fl_tables_show_geojson(g->tables);
 }
 
 void fl_grouper_destroy(struct fl_grouper *g)
@@ -31,6 +37,7 @@ void fl_grouper_destroy(struct fl_grouper *g)
 	fl_txn_unref(g->doubts);
 	fl_tables_destroy(g->tables);
 	fl_prepared_destroy(g->prepared);
+	fl_inflater_destroy(g->inflater);
 	free(g->savepoints);
 	free(g);
 }
@@ -42,8 +49,14 @@ void fl_grouper_restart(struct fl_grouper *g, const struct fl_position *from,
 	fl_tables_clear(g->tables);
 	g->collations = collations;
 	g->format = (struct fl_format){ 0 };
+	g->in_payload = false;
 	memcpy(g->file, from->file, sizeof(g->file));
-	g->offset = from->offset;
+	g->offset = g->told = from->offset;
+}
+
+void fl_grouper_move(struct fl_grouper *g, uint64_t offset)
+{
+	g->offset = g->told = offset;
 }
 
 bool fl_grouper_at_boundary(const struct fl_grouper *g)
@@ -55,6 +68,12 @@ void fl_grouper_place(const struct fl_grouper *g, const char **ret_file, uint64_
 {
 	*ret_file = g->file;
 	*ret_offset = g->offset;
+}
+
+void fl_grouper_told_place(const struct fl_grouper *g, const char **ret_file, uint64_t *ret_offset)
+{
+	*ret_file = g->file;
+	*ret_offset = g->told;
 }
 
 /* ---- events ---- */
@@ -78,7 +97,7 @@ static int advance(struct fl_grouper *g, const struct fl_event *event, struct fl
 				err, FL_ECORRUPT, "the position goes back to %u", event->log_pos);
 		offset += UINT64_C(1) << 32;
 	}
-	g->offset = offset;
+	g->offset = g->told = offset;
 	return 0;
 }
 
@@ -104,265 +123,6 @@ static int on_gtid(struct fl_grouper *g, const struct fl_event *event, struct fl
 	return 0;
 }
 
-/* A name out of a statement, with the quotes that are doubled in it made single. */
-static struct fl_bytes copy_name(struct fl_txn *txn, struct fl_bytes sql, struct fl_bytes name)
-{
-	struct fl_bytes copy = fl_txn_copy(txn, name);
-	char quote = name.size > 0 && name.data != sql.data ? name.data[-1] : 0;
-	if (copy.data == NULL || (quote != '`' && quote != '"'))
-		return copy;
-	char *to = (char *)copy.data;
-	copy.size = 0;
-	for (size_t i = 0; i < name.size; i++) {
-		to[copy.size++] = name.data[i];
-		i += name.data[i] == quote;
-	}
-	return copy;
-}
-
-static int add_statement(struct fl_grouper *g, enum fl_op op, const struct fl_query *query,
-	const struct fl_statement *statement, struct fl_err *err)
-{
-	struct fl_txn *txn = fl_group_txn(g);
-	struct fl_change *change = txn != NULL ? fl_txn_add(txn) : NULL;
-	if (change == NULL)
-		return fl_group_no_memory(err);
-	change->op = op;
-	change->db = statement->db.size > 0 ? copy_name(txn, query->sql, statement->db)
-					    : fl_txn_copy(txn, query->db);
-	change->table = copy_name(txn, query->sql, statement->name);
-	change->sql = fl_txn_copy(txn, query->sql);
-	if (change->db.data == NULL || change->table.data == NULL || change->sql.data == NULL)
-		return fl_group_no_memory(err);
-	return 0;
-}
-
-/* DDL and TRUNCATE. A statement stands in the log in its client's character set; the names in it
- * matter. */
-static int add_ddl(struct fl_grouper *g, const struct fl_query *query,
-	const struct fl_statement *statement, struct fl_err *err)
-{
-	enum fl_op op = statement->kind == FL_STATEMENT_TRUNCATE ? FL_TRUNCATE : FL_DDL;
-	if (g->scanning) {
-		g->has_ddl = true;
-		return 0;
-	}
-	bool is_ascii = true;
-	for (size_t i = 0; i < query->sql.size && is_ascii; i++)
-		is_ascii = (unsigned char)query->sql.data[i] < 0x80;
-	unsigned id = query->client_collation;
-	const struct fl_collation *collation = g->collations != NULL && id < g->collations->count
-						       ? &g->collations->by_id[id]
-						       : NULL;
-	enum fl_charset charset = collation != NULL ? collation->charset : FL_CHARSET_UNKNOWN;
-	if (is_ascii)
-		return add_statement(g, op, query, statement, err);
-	struct fl_buf text = { 0 };
-	int result;
-	if ((charset == FL_CHARSET_UTF8 || charset == FL_CHARSET_LATIN1) &&
-		fl_charset_text(charset, query->sql, &text) == 0) {
-		struct fl_query converted = *query;
-		converted.sql = (struct fl_bytes){ text.data, text.size };
-		struct fl_statement again = fl_statement_read(converted.sql);
-		result = add_statement(g, op, &converted, &again, err);
-	} else {
-		char reason[128];
-		snprintf(reason, sizeof(reason), "a statement in the character set %s",
-			collation != NULL ? collation->name : "that is not known");
-		result = fl_group_doubt_anywhere(g, reason, err);
-	}
-	fl_buf_finish(&text);
-	return result;
-}
-
-static int end_xa(struct fl_grouper *g, const struct fl_event *event, struct fl_bytes xid,
-	bool commits, struct fl_err *err)
-{
-	struct fl_txn *prepared = fl_prepared_take(g->prepared, xid);
-	if (!commits) {
-		fl_txn_unref(prepared);
-	} else if (prepared != NULL) {
-		fl_txn_unref(g->txn);
-		g->txn = prepared;
-	} else {
-		int result = fl_group_doubt_anywhere(g,
-			"XA COMMIT of a transaction whose rows are not at hand: it was prepared "
-			"before "
-			"this sink's lane was opened, or is beyond transaction_bytes",
-			err);
-		if (result != 0)
-			return result;
-	}
-	return fl_group_commit(g, event, 0, err);
-}
-
-static int on_query(struct fl_grouper *g, const struct fl_event *event, struct fl_err *err)
-{
-	struct fl_query query;
-	int result = fl_query_decode(event, &g->format, &query, err);
-	if (result != 0)
-		return result;
-	struct fl_statement statement = fl_statement_read(query.sql);
-	if (!g->in_group)
-		result = fl_group_begin(g, &g->gtid, err);
-	if (result != 0)
-		return result;
-
-	switch (statement.kind) {
-	case FL_STATEMENT_BEGIN:
-		g->in_group = g->begun = true;
-		g->anonymous |= g->gtid.kind == FL_GTID_NONE;
-		return 0;
-	case FL_STATEMENT_XA_START:
-		g->in_group = g->begun = g->is_xa = true;
-		g->anonymous |= g->gtid.kind == FL_GTID_NONE;
-		return 0;
-	case FL_STATEMENT_XA_END:
-		return 0;
-	case FL_STATEMENT_RELEASE_SAVEPOINT:
-		fl_group_release(g, statement.name);
-		return 0;
-	case FL_STATEMENT_SAVEPOINT:
-		fl_group_savepoint(g, statement.name);
-		return 0;
-	case FL_STATEMENT_ROLLBACK_TO:
-		return fl_group_rollback_to(g, statement.name, err);
-	case FL_STATEMENT_COMMIT:
-		return fl_group_commit(g, event, 0, err);
-	case FL_STATEMENT_ROLLBACK:
-		return fl_group_rollback(g, event, err);
-	case FL_STATEMENT_XA_COMMIT:
-	case FL_STATEMENT_XA_ROLLBACK:
-		return end_xa(
-			g, event, statement.name, statement.kind == FL_STATEMENT_XA_COMMIT, err);
-	case FL_STATEMENT_TRUNCATE:
-		result = add_ddl(g, &query, &statement, err);
-		break;
-	case FL_STATEMENT_DML:
-		result = fl_group_doubt_anywhere(
-			g, "a statement in place of rows: SET GLOBAL binlog_format = ROW", err);
-		break;
-	case FL_STATEMENT_DDL:
-		result = add_ddl(g, &query, &statement, err);
-		fl_tables_clear(g->tables);
-		fl_tables_note_ddl(g->tables, event->timestamp);
-		break;
-	}
-	/* Servers without GTIDs have no event that begins a lone statement. */
-	if (result != 0 || g->begun)
-		return result;
-	g->anonymous |= g->gtid.kind == FL_GTID_NONE;
-	return fl_group_commit(g, event, 0, err);
-}
-
-static int on_xa_prepare(struct fl_grouper *g, const struct fl_event *event, struct fl_err *err)
-{
-	bool one_phase;
-	struct fl_buf xid = { 0 };
-	int result = fl_xa_prepare_decode(event, &one_phase, &xid, err);
-	if (result == 0 && !one_phase && g->parts > 0)
-		result = fl_err_set(
-			err, FL_ECORRUPT, "XA PREPARE of a transaction without XA START");
-	if (result == 0 && !one_phase && g->txn != NULL) {
-		g->txn->bytes = g->txn->arena.reserved;
-		fl_prepared_put(g->prepared, (struct fl_bytes){ xid.data, xid.size }, g->txn);
-		g->txn = NULL;
-	}
-	fl_buf_finish(&xid);
-	return result != 0 ? result : fl_group_commit(g, event, 0, err);
-}
-
-/* The event's rows, up to the first that can't be read; what came before it in the event is dropped
- * too. */
-static int add_rows(struct fl_grouper *g, const struct fl_event *event,
-	const struct fl_mapped *mapped, struct fl_err *err)
-{
-	struct fl_txn *txn = fl_group_txn(g);
-	if (txn == NULL)
-		return fl_group_no_memory(err);
-	/* The images point into the event, so the event goes into the arena. */
-	struct fl_event copy = *event;
-	copy.body = fl_txn_copy(txn, event->body);
-	if (copy.body.data == NULL || fl_txn_hold(txn, mapped->def) != 0)
-		return fl_group_no_memory(err);
-
-	struct fl_table_def *def = mapped->def;
-	struct fl_err reason;
-	struct fl_rows rows;
-	size_t count = txn->view.change_count;
-	int result = fl_rows_decode(&copy, &g->format, &rows, &reason);
-	if (result == 0)
-		result = fl_rows_check(&rows, def, &reason);
-	if (result == 0)
-		result = 1;
-	while (result == 1) {
-		struct fl_row before, after;
-		result = fl_rows_next(&rows, def, &before, &after, &reason);
-		if (result != 1)
-			break;
-		struct fl_change *change = fl_txn_add(txn);
-		if (change == NULL)
-			return fl_group_no_memory(err);
-		change->op = rows.op;
-		change->before = before;
-		change->after = after;
-		change->db = def->table.db;
-		change->table = def->table.name;
-	}
-	if (result == 0)
-		return 0;
-	txn->view.change_count = count;
-	return fl_group_doubt(g, def->table.db, def->table.name, reason.text, err);
-}
-
-static int on_rows(struct fl_grouper *g, const struct fl_event *event, struct fl_err *err)
-{
-	/* All rows events begin with the table id and the flags. */
-	uint8_t post_header = g->format.post_header[event->type];
-	struct fl_cursor c = fl_cursor(event->body.data, event->body.size);
-	uint64_t id = fl_take_uint(&c, post_header == 6 ? 4 : 6);
-	uint16_t flags = fl_take_u16(&c);
-	if (c.failed)
-		return fl_err_set(err, FL_ECORRUPT, "a rows event of %zu bytes", event->body.size);
-
-	int result = 0;
-	const struct fl_mapped *mapped = fl_tables_find(g->tables, id);
-	bool is_dummy = id == UINT64_C(0xffffffffffff) || id == 0xffffff;
-	if (mapped == NULL) {
-		/* A dummy row closes a statement whose rows were all filtered. */
-		if (!is_dummy)
-			result = fl_group_doubt_anywhere(
-				g, "rows of a table that was not mapped", err);
-	} else if (!mapped->wanted) {
-		/* Nobody asks for it. */
-	} else if (g->too_large) {
-		result = fl_group_doubt(g,
-			mapped->def != NULL ? mapped->def->table.db : fl_bytes_of(mapped->db),
-			mapped->def != NULL ? mapped->def->table.name : fl_bytes_of(mapped->name),
-			"an XA transaction beyond transaction_bytes", err);
-	} else if (mapped->def == NULL) {
-		result = fl_group_doubt(
-			g, fl_bytes_of(mapped->db), fl_bytes_of(mapped->name), mapped->doubt, err);
-	} else if (mapped->def->doubt != NULL) {
-		result = fl_group_doubt(
-			g, mapped->def->table.db, mapped->def->table.name, mapped->def->doubt, err);
-	} else if (!fl_rows_is(event->type)) {
-		char reason[160];
-		snprintf(reason, sizeof(reason), "%s is not decoded yet",
-			fl_event_name(event->type));
-		result = fl_group_doubt(
-			g, mapped->def->table.db, mapped->def->table.name, reason, err);
-	} else if (g->scanning) {
-		if (fl_group_touch(g, mapped->def) != 0)
-			result = fl_group_no_memory(err);
-	} else {
-		result = add_rows(g, event, mapped, err);
-	}
-	if ((flags & FL_ROWS_STATEMENT_END) != 0)
-		fl_tables_end_statement(g->tables);
-	return result != 0 ? result : fl_group_keep_within_limit(g, err);
-}
-
 static int on_rotate(struct fl_grouper *g, const struct fl_event *event, struct fl_err *err)
 {
 	struct fl_rotate rotate;
@@ -376,7 +136,7 @@ static int on_rotate(struct fl_grouper *g, const struct fl_event *event, struct 
 	result = fl_group_tear(g, err);
 	memcpy(g->file, rotate.file.data, rotate.file.size);
 	g->file[rotate.file.size] = '\0';
-	g->offset = rotate.position;
+	g->offset = g->told = rotate.position;
 	fl_tables_end_statement(g->tables);
 	return result;
 }
@@ -412,10 +172,71 @@ static int on_opaque(
 	struct fl_grouper *g, const struct fl_event *event, const char *advice, struct fl_err *err)
 {
 	char reason[256];
-	snprintf(reason, sizeof(reason), "%s (type %u) is not decoded%s%s",
+	snprintf(reason, sizeof(reason), "%s (type %u) is not decoded%s%.180s",
 		fl_event_name(event->type), event->type, advice != NULL ? ": " : "",
 		advice != NULL ? advice : "");
 	return fl_group_doubt_anywhere(g, reason, err);
+}
+
+static int dispatch(struct fl_grouper *g, const struct fl_event *event, struct fl_err *err);
+
+/* An event that holds changes which can't be read: all tables are in doubt. */
+static int pass_over(struct fl_grouper *g, const struct fl_event *event, struct fl_err *err)
+{
+	int result = on_opaque(g, event, NULL, err);
+	if (result != 0)
+		return result;
+	return g->in_group && !g->standalone ? fl_group_keep_within_limit(g, err)
+					     : fl_group_commit(g, event, 0, err);
+}
+
+/* MariaDB's compressed events. */
+static int on_compressed(struct fl_grouper *g, const struct fl_event *event, struct fl_err *err)
+{
+	struct fl_event plain;
+	int result = fl_inflate_event(g->inflater, event, &g->format, &plain, err);
+	if (result == 0)
+		return dispatch(g, &plain, err);
+	return result == FL_EUNSUPPORTED ? pass_over(g, event, err) : result;
+}
+
+/* Everything from BEGIN to the commit, compressed. */
+static int on_payload(struct fl_grouper *g, const struct fl_event *event, struct fl_err *err)
+{
+	if (g->in_payload)
+		return fl_err_set(err, FL_ECORRUPT, "a payload inside of a payload");
+	bool const checksum = g->format.checksum;
+	bool any = false;
+	int result = fl_inflate_payload(g->inflater, event, err);
+	g->in_payload = true;
+	g->format.checksum = false; /* the payload's own covers them */
+	while (result == 0) {
+		const uint8_t *data;
+		size_t size;
+		struct fl_event inner;
+		int next = fl_inflate_next(g->inflater, &data, &size, err);
+		if (next != 1) {
+			result = next;
+			break;
+		}
+		any = true;
+		result = fl_event_decode(&g->format, data, size, &inner, err);
+		if (result == 0 && (inner.type == FL_EVENT_FORMAT_DESCRIPTION ||
+					   inner.type == FL_EVENT_ROTATE))
+			result = fl_err_set(
+				err, FL_ECORRUPT, "a %s in a payload", fl_event_name(inner.type));
+		if (result == 0)
+			result = dispatch(g, &inner, err);
+	}
+	g->in_payload = false;
+	g->format.checksum = checksum;
+	if (result == FL_EUNSUPPORTED && !any) {
+		result = on_opaque(g, event, err->text, err);
+		return result != 0 ? result : fl_group_commit(g, event, 0, err);
+	}
+	if (result == 0 && g->in_group)
+		return fl_err_set(err, FL_ECORRUPT, "a payload without its transaction's end");
+	return result;
 }
 
 static int dispatch(struct fl_grouper *g, const struct fl_event *event, struct fl_err *err)
@@ -439,12 +260,12 @@ static int dispatch(struct fl_grouper *g, const struct fl_event *event, struct f
 	case FL_EVENT_MARIADB_GTID:
 		return on_gtid(g, event, err);
 	case FL_EVENT_QUERY:
-		return on_query(g, event, err);
+		return fl_group_query(g, event, err);
 	case FL_EVENT_XID:
 		result = fl_xid_decode(event, &xid, err);
 		return result != 0 ? result : fl_group_commit(g, event, xid, err);
 	case FL_EVENT_XA_PREPARE:
-		return on_xa_prepare(g, event, err);
+		return fl_group_xa_prepare(g, event, err);
 	case FL_EVENT_TABLE_MAP:
 		return fl_tables_map(g->tables, event, &g->format, g->collations, g->hooks.wants,
 			g->hooks.complete, g->hooks.ctx, err);
@@ -455,13 +276,7 @@ static int dispatch(struct fl_grouper *g, const struct fl_event *event, struct f
 	case FL_EVENT_UPDATE_ROWS:
 	case FL_EVENT_DELETE_ROWS:
 	case FL_EVENT_PARTIAL_UPDATE_ROWS:
-	case FL_EVENT_MARIADB_WRITE_ROWS_COMPRESSED_V1:
-	case FL_EVENT_MARIADB_UPDATE_ROWS_COMPRESSED_V1:
-	case FL_EVENT_MARIADB_DELETE_ROWS_COMPRESSED_V1:
-	case FL_EVENT_MARIADB_WRITE_ROWS_COMPRESSED:
-	case FL_EVENT_MARIADB_UPDATE_ROWS_COMPRESSED:
-	case FL_EVENT_MARIADB_DELETE_ROWS_COMPRESSED:
-		return on_rows(g, event, err);
+		return fl_group_rows(g, event, err);
 	case FL_EVENT_STOP:
 	case FL_EVENT_INTVAR:
 	case FL_EVENT_RAND:
@@ -481,22 +296,18 @@ static int dispatch(struct fl_grouper *g, const struct fl_event *event, struct f
 		result = on_opaque(g, event, "the source has lost changes", err);
 		return result != 0 ? result : fl_group_commit(g, event, 0, err);
 	case FL_EVENT_TRANSACTION_PAYLOAD:
-		/* It holds everything from BEGIN to the commit. */
-		result =
-			on_opaque(g, event, "SET GLOBAL binlog_transaction_compression = OFF", err);
-		return result != 0 ? result : fl_group_commit(g, event, 0, err);
+		return on_payload(g, event, err);
 	default:
+		if (fl_inflater_is_for(event->type))
+			return on_compressed(g, event, err);
 		if ((event->flags & FL_EVENT_FLAG_IGNORABLE) != 0)
 			return 0;
-		result = on_opaque(g, event,
-			event->type == FL_EVENT_MARIADB_QUERY_COMPRESSED
-				? "SET GLOBAL log_bin_compress = OFF"
-				: NULL,
-			err);
-		if (result != 0)
-			return result;
-		return g->in_group && !g->standalone ? fl_group_keep_within_limit(g, err)
-						     : fl_group_commit(g, event, 0, err);
+		if (fl_event_is_known(event->type))
+			return pass_over(g, event, err);
+		return fl_err_set(err, FL_EUNSUPPORTED,
+			"type %u is not known to this version, and is not marked as one that may "
+			"be passed over",
+			event->type);
 	}
 }
 
@@ -506,15 +317,16 @@ int fl_grouper_feed(struct fl_grouper *g, const uint8_t *data, size_t size, stru
 	uint64_t before = g->offset;
 	struct fl_err reason = { 0 };
 	int result = fl_event_decode(&g->format, data, size, &event, &reason);
-	if (result == 0 && event.type != FL_EVENT_ROTATE && event.type != FL_EVENT_HEARTBEAT &&
+	if (result != 0)
+		return fl_err_set(err, result, "%s:%llu: %s", g->file, (unsigned long long)before,
+			reason.text);
+	if (event.type != FL_EVENT_ROTATE && event.type != FL_EVENT_HEARTBEAT &&
 		event.type != FL_EVENT_HEARTBEAT_V2)
 		result = advance(g, &event, &reason);
 	if (result == 0)
 		result = dispatch(g, &event, &reason);
 	if (result == 0)
 		return 0;
-	if (result == FL_EUNSUPPORTED)
-		result = FL_ECORRUPT;
 	return fl_err_set(err, result, "%s at %s:%llu: %s", fl_event_name(event.type), g->file,
 		(unsigned long long)before, reason.text);
 }

@@ -6,6 +6,7 @@ enum { MOST = 10000 };
 struct entry {
 	struct entry *next;
 	struct fl_txn *txn;
+	struct fl_held *begin;
 	size_t xid_size;
 	char xid[];
 };
@@ -30,6 +31,7 @@ static struct fl_txn *unlink_entry(struct fl_prepared *prepared, struct entry **
 	*link = entry->next;
 	prepared->count--;
 	prepared->bytes -= txn->bytes;
+	fl_held_unref(entry->begin);
 	free(entry);
 	return txn;
 }
@@ -51,12 +53,19 @@ struct fl_txn *fl_prepared_take(struct fl_prepared *prepared, struct fl_bytes xi
 	return NULL;
 }
 
-void fl_prepared_put(struct fl_prepared *prepared, struct fl_bytes xid, struct fl_txn *txn)
+struct fl_held *fl_prepared_begin(const struct fl_prepared *prepared)
+{
+	return prepared->oldest != NULL ? prepared->oldest->begin : NULL;
+}
+
+void fl_prepared_put(struct fl_prepared *prepared, struct fl_bytes xid, struct fl_txn *txn,
+	struct fl_held *begin)
 {
 	fl_txn_unref(fl_prepared_take(prepared, xid));
 	struct entry *entry = malloc(sizeof(*entry) + xid.size);
 	if (entry == NULL || txn->bytes > prepared->limit) {
 		free(entry);
+		fl_held_unref(begin);
 		fl_txn_unref(txn);
 		return;
 	}
@@ -64,7 +73,7 @@ void fl_prepared_put(struct fl_prepared *prepared, struct fl_bytes xid, struct f
 		(prepared->bytes + txn->bytes > prepared->limit || prepared->count >= MOST))
 		fl_txn_unref(unlink_entry(prepared, &prepared->oldest));
 
-	*entry = (struct entry){ .txn = txn, .xid_size = xid.size };
+	*entry = (struct entry){ .txn = txn, .begin = begin, .xid_size = xid.size };
 	memcpy(entry->xid, xid.data, xid.size);
 	struct entry **link = &prepared->oldest;
 	while (*link != NULL)

@@ -14,8 +14,13 @@ struct fl_prepared;
 struct fl_prepared *fl_prepared_create(size_t limit_bytes);
 void fl_prepared_destroy(struct fl_prepared *prepared);
 
-/* Takes the transaction's reference. An older one of the same xid is dropped. */
-void fl_prepared_put(struct fl_prepared *prepared, struct fl_bytes xid, struct fl_txn *txn);
+/* Takes the transaction's reference, and that of where it begins (may be NULL: not known). An older
+ * one of the same xid is dropped. */
+void fl_prepared_put(struct fl_prepared *prepared, struct fl_bytes xid, struct fl_txn *txn,
+	struct fl_held *begin);
+
+/* Where the oldest of them begins, or NULL. The reference stays the store's. */
+struct fl_held *fl_prepared_begin(const struct fl_prepared *prepared);
 
 /* Gives the transaction and its reference back, or NULL if the xid is not known. */
 struct fl_txn *fl_prepared_take(struct fl_prepared *prepared, struct fl_bytes xid);

@@ -197,3 +197,31 @@ struct fl_statement fl_statement_read(struct fl_bytes sql)
 			return (struct fl_statement){ .kind = FL_STATEMENT_DML };
 	return (struct fl_statement){ .kind = FL_STATEMENT_DDL };
 }
+
+static size_t count(struct fl_bytes text, char c)
+{
+	size_t found = 0;
+	for (size_t i = 0; i < text.size; i++)
+		found += text.data[i] == c;
+	return found;
+}
+
+bool fl_statement_to_utf8(
+	enum fl_charset charset, struct fl_bytes sql, struct fl_buf *text, struct fl_bytes *ret)
+{
+	/* It has other characters in the places of ASCII's quotes and brackets. */
+	if (charset == FL_CHARSET_SWE7)
+		return false;
+	bool is_ascii = true;
+	for (size_t i = 0; i < sql.size && is_ascii; i++)
+		is_ascii = (unsigned char)sql.data[i] < 0x80;
+	if (is_ascii) {
+		*ret = sql;
+		return true;
+	}
+	if (fl_charset_text(charset, sql, text) != 0)
+		return false;
+	*ret = (struct fl_bytes){ text->data, text->size };
+	/* MariaDB takes half of a character for the quote that it looks like. */
+	return count(*ret, '`') == count(sql, '`');
+}

@@ -6,7 +6,7 @@
 #ifndef FL_STATEMENT_H
 #define FL_STATEMENT_H
 
-#include <fastlane/change.h>
+#include "binlog/table.h"
 
 enum fl_statement_kind {
 	FL_STATEMENT_DDL, /* anything not listed below */
@@ -35,5 +35,10 @@ struct fl_statement {
 };
 
 struct fl_statement fl_statement_read(struct fl_bytes sql);
+
+/* A statement that stands in the log in its client's character set. `*ret`: in UTF-8, `sql` itself
+ * or in `text`. False: its names can't be read for certain. */
+bool fl_statement_to_utf8(
+	enum fl_charset charset, struct fl_bytes sql, struct fl_buf *text, struct fl_bytes *ret);
 
 #endif

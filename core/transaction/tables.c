@@ -6,7 +6,7 @@ enum { CACHE_SIZE = 1024, MOST_MAPPED = 4096 };
 struct fl_tables {
 	struct fl_table_def *cache[CACHE_SIZE]; /* by table id */
 	uint32_t cached_at[CACHE_SIZE];		/* event time */
-	uint32_t ddl_time;
+	bool geojson;
 	struct fl_mapped *mapped;
 	size_t count, room;
 };
@@ -14,6 +14,11 @@ struct fl_tables {
 struct fl_tables *fl_tables_create(void)
 {
 	return calloc(1, sizeof(struct fl_tables));
+}
+
+void fl_tables_show_geojson(struct fl_tables *tables)
+{
+	tables->geojson = true;
 }
 
 void fl_tables_destroy(struct fl_tables *tables)
@@ -30,11 +35,6 @@ void fl_tables_end_statement(struct fl_tables *tables)
 	for (size_t i = 0; i < tables->count; i++)
 		fl_table_unref(tables->mapped[i].def);
 	tables->count = 0;
-}
-
-void fl_tables_note_ddl(struct fl_tables *tables, uint32_t time)
-{
-	tables->ddl_time = time;
 }
 
 void fl_tables_clear(struct fl_tables *tables)
@@ -105,15 +105,6 @@ static struct fl_table_def *cached(
 	return same ? def : NULL;
 }
 
-/* The latest time at which the table may have been made for its rows of this time to be its own. A
- * statement is logged with the time at which it began, so that the second may have passed when it
- * was done. */
-static uint32_t known_since(const struct fl_tables *tables, uint32_t event_time)
-{
-	bool seen = tables->ddl_time == event_time || tables->ddl_time + 1 == event_time;
-	return seen || event_time == 0 ? event_time : event_time - 1;
-}
-
 int fl_tables_map(struct fl_tables *tables, const struct fl_event *event,
 	const struct fl_format *format, const struct fl_collations *collations,
 	bool (*wants)(void *ctx, struct fl_bytes db, struct fl_bytes table),
@@ -157,8 +148,10 @@ int fl_tables_map(struct fl_tables *tables, const struct fl_event *event,
 		return 0;
 	}
 	def->wanted = true;
+	if (tables->geojson)
+		fl_table_show_geojson(def, format->is_mariadb);
 	if (!def->complete)
-		result = complete(ctx, def, known_since(tables, event->timestamp), &reason);
+		result = complete(ctx, def, event->timestamp, &reason);
 	if (result == FL_ELOST || result == FL_ENOMEM || result == FL_ESTOPPED) {
 		fl_table_unref(def);
 		tables->count--;

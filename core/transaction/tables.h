@@ -21,14 +21,12 @@ struct fl_mapped {
 struct fl_tables;
 
 struct fl_tables *fl_tables_create(void);
+/* Tables that are mapped from now on show their geometries as GeoJSON. */
+void fl_tables_show_geojson(struct fl_tables *tables);
 void fl_tables_destroy(struct fl_tables *tables);
 
 /* Forgets all: after DDL, and when a connection begins. */
 void fl_tables_clear(struct fl_tables *tables);
-/* DDL was logged at this time (seconds since 1970). A table that information_schema says was made
- * in the same second as a row is the one that the row knew only if the DDL that made it has been
- * seen before the row. */
-void fl_tables_note_ddl(struct fl_tables *tables, uint32_t time);
 /* The statement has ended: its table ids may be used again. */
 void fl_tables_end_statement(struct fl_tables *tables);
 

@@ -25,6 +25,7 @@ void fl_txn_unref(struct fl_txn *txn)
 		return;
 	for (size_t i = 0; i < txn->table_count; i++)
 		fl_table_unref(txn->tables[i]);
+	fl_held_unref(txn->held);
 	/* It lies in its own arena. */
 	struct fl_arena arena = txn->arena;
 	fl_arena_finish(&arena);
@@ -90,6 +91,10 @@ int fl_txn_advance(const struct fl_txn *txn, struct fl_position *position)
 	} else if (position->gtids != NULL && txn->anonymous) {
 		fl_gtid_set_destroy(position->gtids);
 		position->gtids = NULL;
+	}
+	if (position->held != txn->held) {
+		fl_held_unref(position->held);
+		position->held = fl_held_ref(txn->held);
 	}
 	/* The grouper has checked the name's length. */
 	memcpy(position->file, txn->view.file.data, txn->view.file.size + 1);

@@ -14,10 +14,11 @@
 struct fl_txn {
 	struct fl_transaction view; /* what sinks see */
 	struct fl_gtid gtid;
-	bool anonymous; /* a transaction proper, but without a GTID */
-	bool is_place;	/* no transaction: the place in the binlog has moved, that is all */
-	bool in_doubt;	/* some change is FL_DOUBT */
-	size_t bytes;	/* memory it stands for, once it is emitted */
+	bool anonymous;	      /* a transaction proper, but without a GTID */
+	bool is_place;	      /* no transaction: the place in the binlog has moved, that is all */
+	bool in_doubt;	      /* some change is FL_DOUBT */
+	size_t bytes;	      /* memory it stands for, once it is emitted */
+	struct fl_held *held; /* behind it: for the XA transactions that are then prepared */
 
 	/* Private. */
 	atomic_uint references;
@@ -36,7 +37,7 @@ void fl_txn_unref(struct fl_txn *txn); /* takes NULL; any thread */
 
 /* Moves a position behind the transaction (behind its last part; the others leave it where it is).
  * A transaction without a GTID ends the exactness of the set, and from then on the position is a
- * place in a file. 0 or FL_ENOMEM. */
+ * place in a file. 0, FL_ENOMEM, or FL_EINVAL: its GTID is of the other kind of server. */
 int fl_txn_advance(const struct fl_txn *txn, struct fl_position *position);
 
 /* While it is built: */

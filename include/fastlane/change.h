@@ -153,8 +153,9 @@ struct fl_table {
 	const unsigned *key_columns; /* their indexes, in the key's order */
 };
 
-/* A row image, as the source sent it: read it with the host's row_... functions. The core has
- * checked that every column's extent lies inside it. */
+/* A row image, in the form in which the source sends it: read it with the host's row_... functions.
+ * The core has checked that every column's extent lies inside it. A column that is not in it is not
+ * known: that is not NULL. */
 struct fl_row {
 	const struct fl_table *table;
 	const uint8_t *present; /* bitmap of the columns in the image; NULL: all of them */
@@ -165,7 +166,7 @@ struct fl_row {
 struct fl_change {
 	enum fl_op op;
 	struct fl_row before; /* UPDATE, DELETE */
-	struct fl_row after;  /* INSERT, UPDATE */
+	struct fl_row after;  /* INSERT, UPDATE: completed from `before`, lacks what neither has */
 	struct fl_bytes db;
 	struct fl_bytes table;
 	struct fl_bytes sql;   /* TRUNCATE, DDL: the statement, as the source logged it */
@@ -195,9 +196,9 @@ enum fl_value_kind {
 	FL_VALUE_FLOAT,	 /* d, with the precision of a float */
 	FL_VALUE_DOUBLE, /* d */
 	FL_VALUE_NUMBER, /* bytes: DECIMAL, as exact text */
-	FL_VALUE_TEXT,	 /* bytes: UTF-8; strings, ENUM, SET, dates and times */
-	FL_VALUE_BINARY, /* bytes: BINARY, VARBINARY, BLOB, GEOMETRY */
-	FL_VALUE_JSON,	 /* bytes: JSON text of a native JSON column */
+	FL_VALUE_TEXT,	 /* bytes: UTF-8; strings, ENUM, SET, dates and times, INET, UUID */
+	FL_VALUE_BINARY, /* bytes: BINARY, VARBINARY, BLOB, GEOMETRY, VECTOR */
+	FL_VALUE_JSON,	 /* bytes: JSON text of a native JSON column, GeoJSON of a geometry */
 };
 
 struct fl_value {

@@ -122,30 +122,14 @@ static const char *op_name(enum fl_op op)
 	return "doubt";
 }
 
-/* Whether the image holds the whole primary key. */
-static bool has_key(const struct fl_row *row)
-{
-	if (row->present == NULL)
-		return true;
-	for (unsigned i = 0; i < row->table->key_count; i++) {
-		unsigned column = row->table->key_columns[i];
-		if ((row->present[column / 8] >> column % 8 & 1) == 0)
-			return false;
-	}
-	return true;
-}
-
 static int append_rows(struct stdout_sink *self, const struct fl_change *change, struct fl_err *err)
 {
 	const struct fl_host *host = self->host;
 	struct fl_buf *out = &self->out;
 	const struct fl_row *row = change->op == FL_DELETE ? &change->before : &change->after;
-	/* With binlog_row_image = minimal the new image has only what changed: if that is not the
-	 * key, the old one still says which row it was. */
-	const struct fl_row *key = change->op == FL_UPDATE && !has_key(row) ? &change->before : row;
 
 	fl_buf_text(out, ",\"key\":");
-	int r = host->row_key_json(key, out, err);
+	int r = host->row_key_json(row, out, err);
 	if (r != 0)
 		return r;
 	fl_buf_text(out, ",\"row\":");

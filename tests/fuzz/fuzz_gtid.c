@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Input: a byte that says which, then a GTID set as text ('t'), a position ('p'), or a GTID set as
- * it comes over the wire (any other). What is accepted must survive being written and read again.
+ * Input: a byte that says which, then a GTID set as text ('t'), or one as it comes over the wire
+ * (any other). What is accepted must survive being written and read again.
  */
-#include "binlog/position.h"
 #include "target.h"
 
 static void check_text(const struct fl_gtid_set *set)
@@ -28,21 +27,6 @@ static void check_wire(const struct fl_gtid_set *set)
 	fl_buf_finish(&wire);
 }
 
-static void check_position(struct fl_bytes input)
-{
-	struct fl_position position = { 0 }, again = { 0 };
-	if (fl_position_parse(input, &position, NULL) != FL_OK)
-		return;
-	struct fl_buf text = { 0 };
-	fl_position_format(&position, &text);
-	must(fl_position_parse(fuzz_bytes(&text), &again, NULL) == FL_OK);
-	must(again.offset == position.offset && strcmp(again.file, position.file) == 0);
-	must((again.gtids != NULL) == (position.gtids != NULL));
-	fl_buf_finish(&text);
-	fl_position_finish(&again);
-	fl_position_finish(&position);
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	if (size == 0)
@@ -50,10 +34,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct fl_bytes const input = { (const char *)data + 1, size - 1 };
 	struct fl_gtid_set *set = NULL;
 	int rc;
-	if (data[0] == 'p') {
-		check_position(input);
-		return 0;
-	}
 	if (data[0] == 't') {
 		rc = fl_gtid_set_parse(input, &set, NULL);
 	} else {

@@ -1,12 +1,58 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Runs a fuzz target without libFuzzer: replay DIRECTORY feeds it each file there, and every
- * truncation of it, in memory of exact size. Fails if there is no file.
+ * truncation of it, in memory of exact size. Fails if there is no file; and, where AddressSanitizer
+ * counts, if the target ever holds more memory than an input of that size may ask for.
  */
 #include <dirent.h>
 #include <sys/stat.h>
 
 #include "target.h"
+
+#ifdef __has_feature
+#define HAS_ASAN __has_feature(address_sanitizer)
+#elif defined(__SANITIZE_ADDRESS__)
+#define HAS_ASAN 1
+#else
+#define HAS_ASAN 0
+#endif
+#if HAS_ASAN
+/* Of <sanitizer/allocator_interface.h>, which gcc comes without. */
+int __sanitizer_install_malloc_and_free_hooks(
+	void (*)(const volatile void *, size_t), void (*)(const volatile void *));
+size_t __sanitizer_get_allocated_size(const volatile void *);
+/* Freed memory is soon used again, which is several times as fast. */
+const char *__asan_default_options(void);
+__attribute__((visibility("default"))) const char *__asan_default_options(void)
+{
+	return "quarantine_size_mb=8";
+}
+#endif
+
+/* The memory that an input of this size may ask for. */
+static size_t allowed(size_t size)
+{
+	enum { SMALL = 1024, FOR_SMALL = 8 << 20, FOR_OTHERS = 64 << 20 };
+	return size <= SMALL ? FOR_SMALL : FOR_OTHERS;
+}
+
+/* Of this process, libraries included. */
+static ptrdiff_t held, most_held;
+
+#if HAS_ASAN
+static void note_malloc(const volatile void *at, size_t size)
+{
+	(void)at;
+	held += (ptrdiff_t)size;
+	if (held > most_held)
+		most_held = held;
+}
+
+static void note_free(const volatile void *at)
+{
+	held -= (ptrdiff_t)__sanitizer_get_allocated_size(at);
+}
+#endif
 
 /* A file's content in memory of its size, or NULL. */
 static uint8_t *read_file(const char *path, size_t *ret_size)
@@ -29,13 +75,17 @@ static uint8_t *read_file(const char *path, size_t *ret_size)
 	return data;
 }
 
-static void feed(const uint8_t *data, size_t size)
+/* The most memory that it took at once. */
+static size_t feed(const uint8_t *data, size_t size)
 {
 	uint8_t *copy = malloc(size > 0 ? size : 1);
 	must(copy != NULL);
 	memcpy(copy, data, size);
+	ptrdiff_t const before = held;
+	most_held = held;
 	LLVMFuzzerTestOneInput(copy, size);
 	free(copy);
+	return (size_t)(most_held - before);
 }
 
 int main(int argc, char **argv)
@@ -45,7 +95,10 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: %s DIRECTORY\n", argv[0]);
 		return 2;
 	}
-	unsigned files = 0;
+#if HAS_ASAN
+	must(__sanitizer_install_malloc_and_free_hooks(note_malloc, note_free) > 0);
+#endif
+	unsigned files = 0, hungry = 0;
 	for (struct dirent *entry; (entry = readdir(directory)) != NULL;) {
 		if (entry->d_name[0] == '.')
 			continue;
@@ -59,12 +112,19 @@ int main(int argc, char **argv)
 			closedir(directory);
 			return 1;
 		}
-		for (size_t size = 0; size <= whole; size++)
-			feed(data, size);
+		for (size_t size = 0; size <= whole; size++) {
+			size_t most = feed(data, size);
+			if (most <= allowed(size))
+				continue;
+			fprintf(stderr, "%s: its first %zu bytes take %zu bytes of memory\n", path,
+				size, most);
+			hungry++;
+			break;
+		}
 		free(data);
 		files++;
 	}
 	closedir(directory);
 	printf("%u files\n", files);
-	return files > 0 ? 0 : 1;
+	return files > 0 && hungry == 0 ? 0 : 1;
 }

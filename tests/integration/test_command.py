@@ -22,7 +22,7 @@ def test_version_help_and_plugins_are_told():
 
     done = command("--help")
     assert (done.returncode, done.stderr) == (OK, "")
-    for option in ("-c", "--check", "--list-plugins", "--plugin-help", "--until-current",
+    for option in ("-c", "--check", "--list-plugins", "--plugin-help", "--until-current", "--binlog-file",
                    "--version", "--help"):
         assert option in done.stdout, option
 

@@ -235,28 +235,6 @@ def test_xa_rows_appear_with_the_commit_and_not_before(source, rig, db):
     r.daemon.stop()
 
 
-@pytest.mark.source
-def test_xa_in_one_phase_and_across_a_restart(source, rig, db):
-    r = rig(source, [users(db)])
-    r.daemon.start()
-    source.run("XA START 'one'", "INSERT INTO users VALUES (1, 'one')", "XA END 'one'",
-               "XA COMMIT 'one' ONE PHASE", "XA START 'two'",
-               "INSERT INTO users VALUES (2, 'two')", "XA END 'two'", "XA PREPARE 'two'", database=db)
-    r.settle()
-    r.daemon.stop()
-    source.run("INSERT INTO `%s`.users VALUES (3, 'three')" % db)
-    wait_for(lambda: source.run("XA RECOVER"), "the prepared transaction is left")
-    source.run("XA COMMIT 'two'")
-    r.daemon.start()
-    r.settle()
-    # Rows that were prepared before the start are not known: what they may concern is forgotten.
-    r.compare(sinks=("hot", "pool"), all_there=False)
-    assert len(r.stream().doubts) == 1
-    run(r, "UPDATE users SET email = CONCAT(email, '!')")
-    r.compare(sinks=("hot", "pool"))
-    r.daemon.stop()
-
-
 def statement_in_the_log(r):
     """A row change that the binary log holds as a statement."""
     r.source.run("SET SESSION binlog_format = 'STATEMENT'",

@@ -130,7 +130,6 @@ def test_a_position_that_was_purged_is_final_and_explained(own, rig, db):
 # What to set on the source, and what is said: the finding and the statement that mends it.
 UNFIT = {
     "binlog_format": ("'STATEMENT'", r"binlog_format.*SET GLOBAL binlog_format ?= ?'?ROW"),
-    "binlog_row_image": ("'MINIMAL'", r"binlog_row_image.*SET GLOBAL binlog_row_image ?= ?'?FULL"),
 }
 
 

@@ -10,14 +10,24 @@
 #include "binlog/rows.h"
 
 /* The collations that the tests use, as servers number them. */
-enum { LATIN1 = 8, ASCII = 11, GBK = 28, UTF8 = 33, UTF8MB4 = 45, BINARY = 63, UTF8MB4_0900 = 255 };
+enum {
+	LATIN1 = 8,
+	ASCII = 11,
+	GBK = 28,
+	UTF8 = 33,
+	UTF8MB4 = 45,
+	EBCDIC = 62,
+	BINARY = 63,
+	UTF8MB4_0900 = 255
+};
 
 static const struct fl_collations *test_collations(void)
 {
 	static struct fl_collation by_id[256] = {
 		[LATIN1] = { FL_CHARSET_LATIN1, "latin1" },
 		[ASCII] = { FL_CHARSET_ASCII, "ascii" },
-		[GBK] = { FL_CHARSET_OTHER, "gbk" },
+		[GBK] = { FL_CHARSET_GBK, "gbk" },
+		[EBCDIC] = { FL_CHARSET_OTHER, "ebcdic" },
 		[UTF8] = { FL_CHARSET_UTF8, "utf8mb3" },
 		[UTF8MB4] = { FL_CHARSET_UTF8, "utf8mb4" },
 		[46] = { FL_CHARSET_UTF8, "utf8mb4" },
@@ -35,6 +45,7 @@ static const struct fl_format *test_format(bool is_mariadb)
 	format.is_mariadb = is_mariadb;
 	memset(format.post_header, 8, sizeof(format.post_header));
 	memset(format.post_header + FL_EVENT_WRITE_ROWS, 10, 3);
+	format.post_header[FL_EVENT_PARTIAL_UPDATE_ROWS] = 10;
 	return &format;
 }
 

@@ -26,7 +26,7 @@ static inline struct fl_table_def *make_table(const char *db, const char *name, 
 {
 	static struct fl_collations collations;
 	static struct fl_collation by_id[46];
-	by_id[28] = (struct fl_collation){ FL_CHARSET_OTHER, "gbk" };
+	by_id[28] = (struct fl_collation){ FL_CHARSET_OTHER, "ebcdic" };
 	by_id[45] = (struct fl_collation){ FL_CHARSET_UTF8, "utf8mb4" };
 	collations = (struct fl_collations){ 46, by_id };
 

@@ -30,7 +30,7 @@ static void collect(void *ctx, bool fatal, const char *line)
 static int load(const char *path, struct fl_buf *out, struct fl_config **ret)
 {
 	fl_buf_clear(out);
-	int problems = fl_config_load(path, collect, out, ret);
+	int problems = fl_config_load(path, false, collect, out, ret);
 	fl_buf_char(out, '\0');
 	return problems;
 }
@@ -51,10 +51,10 @@ static const struct {
 		"are state_dir, plugin_path, queue_bytes, transaction_bytes, log_level\n"
 		"keys.ini:4: [source] usr: unknown key; did you mean user? allowed are host, "
 		"port, socket, user, password, password_file, server_id, start, heartbeat, "
-		"connect_timeout, tls, tls_ca, on_doubt\n"
+		"connect_timeout, tls, tls_ca, geometry, on_doubt\n"
 		"keys.ini:7: [source] passwort: unknown key; did you mean password? allowed are "
 		"host, port, socket, user, password, password_file, server_id, start, heartbeat, "
-		"connect_timeout, tls, tls_ca, on_doubt\n"
+		"connect_timeout, tls, tls_ca, geometry, on_doubt\n"
 		"keys.ini:8: [sink:stall] keeps no position of its own: [fastlane] needs a "
 		"state_dir\n"
 		"keys.ini:10: [sink:stall] gat: unknown key; did you mean gate? allowed are "

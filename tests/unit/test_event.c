@@ -140,6 +140,37 @@ Test(event, longer_headers_and_post_headers_are_skipped)
 	cr_expect_eq(event.body.size, size - 19 - 4);
 }
 
+Test(event, a_query_tells_its_character_set_whatever_stands_in_front_of_it)
+{
+	static const struct {
+		const char *status;
+		unsigned collation;
+	} cases[] = {
+		{ "", 0 },
+		{ "00000000000100002054000000000603737464042d002d002d00", 45 },
+		{ "00000000000203737464000301000100040800080008008100", 8 },
+		{ "000000000006037374648302210000082300000a04000900090009", 2304 },
+		{ "0000000000830004000900090009", 2304 },
+		{ "00000000008302210000082300", 0 },
+		{ "0000000000ee04000900090009", 0 },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char hex[256];
+		size_t status = from_hex(cases[i].status, bytes);
+		snprintf(hex, sizeof(hex), "0900000000000000000000%02zx00%s006f6b21", status,
+			cases[i].status);
+		size_t size = from_hex(hex, bytes);
+		struct fl_format format = { .known = true };
+		format.post_header[FL_EVENT_QUERY] = 13;
+		struct fl_event event = { .type = FL_EVENT_QUERY, .body = { (char *)bytes, size } };
+		struct fl_query query;
+		struct fl_err err = { 0 };
+		cr_assert_eq(fl_query_decode(&event, &format, &query, &err), 0, "%s", err.text);
+		cr_expect_eq(query.client_collation, cases[i].collation, "case %zu", i);
+		is_text(query.sql, "ok!");
+	}
+}
+
 Test(event, rotate_and_heartbeats_name_file_and_position)
 {
 	static const struct {

@@ -42,6 +42,9 @@ Test(position, text_survives_the_way_there_and_back)
 		{ "1 pos=0 gtid=0-1-5 file=", "", 0, true, true },
 		{ "1 pos=4 gtid= file=b.1", "b.1", 4, true, true },
 		{ "1 pos=4 gtid=- file=" NAME_OF_255, NAME_OF_255, 4, false, true },
+		{ "2 pos=9 gtid=- held=23:1 pos=4 gtid=- file=b 1 file=b 2", "b 2", 9, false,
+			true },
+		{ "2 pos=0 gtid=0-1-5 held=24:1 pos=0 gtid=0-1-3 file= file=", "", 0, true, true },
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct fl_position position = { 0 };
@@ -65,6 +68,16 @@ Test(position, malformed_text_is_refused_and_nothing_touched)
 		"1",
 		"binlog.000001:4",
 		"2 pos=4 gtid=- file=b.1",
+		"3 pos=4 gtid=- file=b.1",
+		"1 pos=9 gtid=- held=23:1 pos=4 gtid=- file=b 1 file=b 2",
+		"2 pos=9 gtid=- held=24:1 pos=4 gtid=- file=b 1 file=b 2",
+		"2 pos=9 gtid=- held=22:1 pos=4 gtid=- file=b 1 file=b 2",
+		"2 pos=9 gtid=- held=99:1 pos=4 gtid=- file=b 1 file=b 2",
+		"2 pos=9 gtid=- held=x file=b 2",
+		"2 pos=9 gtid=- held=0: file=b 2",
+		"2 pos=9 gtid=- held=5:1 pos file=b 2",
+		"2 pos=9 gtid=- held=51:2 pos=9 gtid=- held=24:1 pos=4 gtid=- file=b 1 file=b 2 "
+		"file=b",
 		"1 pos= gtid=- file=b.1",
 		"1 pos=-4 gtid=- file=b.1",
 		"1 pos=18446744073709551616 gtid=- file=b.1",

@@ -157,10 +157,13 @@ Test(start, a_look_up_without_a_source_is_lost_and_leaves_the_definition_alone)
 		.connect_timeout = 1,
 	};
 	struct fl_table_def def = { .names = FL_NAMES_NONE };
-	struct fl_schema *schema = fl_schema_create(&config);
+	const struct fl_position place = { .file = "binlog.000001", .offset = 4 };
+	const atomic_bool stop = false;
+	struct fl_schema *schema = fl_schema_create(&config, &stop);
 	cr_assert_not_null(schema);
 	struct fl_err err = { 0 };
-	cr_expect_eq(fl_schema_complete(schema, &def, 0, &err), FL_ELOST, "%s", err.text);
+	cr_expect_eq(
+		fl_schema_complete(schema, &def, "1", &place, 0, &err), FL_ELOST, "%s", err.text);
 	cr_expect_not(def.complete);
 	fl_schema_destroy(schema);
 }

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "make_table.h"
 
+#include "binlog/row.h"
+#include "binlog/value.h"
+
 /* Table maps as servers sent them. */
 static const char mysql_labels[] =
 	"9f0000000000 0100 02657800 036c616200 0b fefefe0ffe0ffcfcff03f5 10"
@@ -115,13 +118,13 @@ Test(table, types_that_mariadb_does_not_tell_leave_it_incomplete)
 	}
 }
 
-Test(table, compressed_columns_have_an_extent_and_are_not_decoded)
+Test(table, compressed_columns_have_an_extent_and_a_form_of_their_own)
 {
 	struct fl_table_def *def = decode(mariadb_types, true);
 	static const unsigned length_bytes[] = { 2, 2, 2 };
 	for (unsigned i = 0; i < 3; i++) {
 		cr_expect_eq(def->defs[i].length_bytes, length_bytes[i]);
-		cr_expect_str_eq(def->defs[i].not_decoded, "type COMPRESSED");
+		cr_expect_eq(def->defs[i].form, FL_FORM_COMPRESSED);
 	}
 	cr_expect_eq(def->defs[0].charset, FL_CHARSET_LATIN1);
 	cr_expect_eq(def->defs[1].charset, FL_CHARSET_UTF8);
@@ -301,7 +304,32 @@ static const struct schema_case schema_cases[] = {
 	{ { "", 11, "", 0, 0, NULL },
 		{ B("a"), B("time"), B("time"), B(""), -1, -1, -1, 0, true, 0 }, NULL },
 	{ { "", 11, "", 0, 0, NULL },
-		{ B("a"), B("time"), B("time(3)"), B(""), -1, -1, -1, 3, true, 0 }, "precision" },
+		{ B("a"), B("time"), B("time(3)"), B(""), -1, -1, -1, 3, true, 0 }, NULL },
+	{ { "", 11, "", 0, 0, NULL },
+		{ B("a"), B("time"), B("time(7)"), B(""), -1, -1, -1, 7, true, 0 }, "precision" },
+	{ { "", 15, "0c00", 0, 0, NULL },
+		{ B("a"), B("vector"), B("vector(3)"), B(""), 12, -1, -1, -1, true, 0 }, NULL },
+	{ { "", 15, "0c00", 0, 0, NULL },
+		{ B("a"), B("vector"), B("vector(4)"), B(""), 16, -1, -1, -1, true, 0 }, "length" },
+	{ { "", 141, "2900", 0, 0, NULL },
+		{ B("a"), B("varchar"), B("varchar(10) /*M!100301 COMPRESSED*/"), B("utf8mb4"), 40,
+			-1, -1, -1, true, 0 },
+		NULL },
+	{ { "", 141, "2800", 0, 0, NULL },
+		{ B("a"), B("varchar"), B("varchar(10) /*M!100301 COMPRESSED*/"), B("utf8mb4"), 40,
+			-1, -1, -1, true, 0 },
+		"length" },
+	{ { "", 141, "2900", 0, 0, NULL },
+		{ B("a"), B("varchar"), B("varchar(10)"), B("utf8mb4"), 40, -1, -1, -1, true, 0 },
+		"type" },
+	{ { "", 252, "02", 0, 0, NULL },
+		{ B("a"), B("blob"), B("blob /*M!100301 COMPRESSED*/"), B(""), 65535, -1, -1, -1,
+			true, 0 },
+		"type" },
+	{ { "", 140, "02", 0, 0, NULL },
+		{ B("a"), B("blob"), B("blob /*M!100301 COMPRESSED*/"), B(""), 65535, -1, -1, -1,
+			true, 0 },
+		NULL },
 	{ { "", 254, "f701", 0, 0, NULL },
 		{ B("a"), B("enum"), B("enum('a','it''s')"), B("gbk"), 4, -1, -1, -1, true, 0 },
 		NULL },
@@ -371,6 +399,27 @@ Test(table, labels_of_a_schema_are_unescaped)
 	fl_table_unref(def);
 }
 
+/* The schema can't tell a question mark from what it has no character for. */
+Test(table, a_label_that_the_schema_may_show_wrongly_is_not_known)
+{
+	static const struct column column = { "", 254, "f701", 0, 0, NULL };
+	struct fl_schema_column schema = { B("e"), B("enum"), B("enum('a','b?','c')"), B("utf8mb4"),
+		4, -1, -1, -1, true, 0 };
+	struct fl_table_def *def = make_table(&column, 1, false, false);
+	cr_assert_eq(fl_table_complete(def, &schema, 1, NULL), 0);
+	cr_expect(def->complete);
+	expect_text(def->defs[0].labels[0], "a");
+	cr_expect_null(def->defs[0].labels[1].data);
+	expect_text(def->defs[0].labels[2], "c");
+	fl_table_unref(def);
+
+	schema.charset = (struct fl_bytes)B("utf8mb3");
+	def = make_table(&column, 1, false, false);
+	cr_assert_eq(fl_table_complete(def, &schema, 1, NULL), 0);
+	expect_text(def->defs[0].labels[1], "b?");
+	fl_table_unref(def);
+}
+
 Test(table, a_schema_tells_sign_charset_and_key)
 {
 	static const struct column columns[] = { { "", 8, "", 0, 0, NULL },
@@ -378,7 +427,7 @@ Test(table, a_schema_tells_sign_charset_and_key)
 	static const struct fl_schema_column schema[] = {
 		{ B("a"), B("bigint"), B("bigint(20) unsigned"), B(""), -1, 20, 0, -1, true, 2 },
 		{ B("b"), B("int"), B("int(11)"), B(""), -1, 10, 0, -1, true, 0 },
-		{ B("c"), B("varchar"), B("varchar(20)"), B("gbk"), 20, -1, -1, -1, true, 1 },
+		{ B("c"), B("varchar"), B("varchar(20)"), B("ebcdic"), 20, -1, -1, -1, true, 1 },
 	};
 	struct fl_table_def *def = make_table(columns, 3, false, false);
 	struct fl_err err = { 0 };
@@ -387,7 +436,7 @@ Test(table, a_schema_tells_sign_charset_and_key)
 	cr_assert_eq(fl_table_complete(def, schema, 3, &err), 0, "%s", err.text);
 	cr_expect(def->defs[0].is_unsigned && def->table.columns[0].is_unsigned);
 	cr_expect_not(def->defs[1].is_unsigned);
-	cr_expect_str_eq(def->defs[2].not_decoded, "character set gbk");
+	cr_expect_str_eq(def->defs[2].not_decoded, "character set ebcdic");
 	cr_assert_eq(def->table.key_count, 2);
 	cr_expect_eq(def->table.key_columns[0], 2);
 	cr_expect_eq(def->table.key_columns[1], 0);
@@ -434,7 +483,7 @@ Test(table, a_schema_must_agree_with_what_the_event_tells)
 	}
 }
 
-Test(table, inet_and_uuid_are_told_by_the_schema_alone_and_not_decoded)
+Test(table, inet_and_uuid_are_told_by_the_schema_alone)
 {
 	static const struct column column = { "u", 254, "fe10", 0, BINARY, NULL };
 	static const struct fl_schema_column schema = { B("u"), B("uuid"), B("uuid"), B(""), -1, -1,
@@ -443,7 +492,109 @@ Test(table, inet_and_uuid_are_told_by_the_schema_alone_and_not_decoded)
 	cr_expect_not(def->complete);
 	cr_expect_eq(fl_table_complete(def, &schema, 1, NULL), 0);
 	cr_expect(def->complete);
-	cr_expect_str_eq(def->defs[0].not_decoded, "type uuid");
+	cr_expect_eq(def->defs[0].type, FL_TYPE_UUID);
+	cr_expect_eq(def->defs[0].form, FL_FORM_SHORT);
+	fl_table_unref(def);
+}
+
+Test(table, fractions_of_old_types_are_mariadbs_alone)
+{
+	static const struct column column = { "t", 11, "", 0, 0, NULL };
+	static const struct fl_schema_column schema = { B("t"), B("time"), B("time(3)"), B(""), -1,
+		-1, -1, 3, true, 0 };
+	struct fl_err err = { 0 };
+	struct fl_table_def *def = make_table(&column, 1, false, true);
+	cr_assert_eq(fl_table_complete(def, &schema, 1, &err), 0, "%s", err.text);
+	cr_expect_eq(def->defs[0].fixed_size, 5);
+	fl_table_unref(def);
+	def = make_table(&column, 1, false, false);
+	cr_expect_eq(fl_table_complete(def, &schema, 1, &err), FL_ECORRUPT);
+	cr_expect_eq(def->defs[0].fixed_size, 3);
+	fl_table_unref(def);
+}
+
+/* information_schema has question marks for characters above U+FFFF. */
+Test(table, a_label_of_the_schema_with_a_question_mark_is_not_certain)
+{
+	static const struct {
+		const char *charset;
+		bool certain;
+	} cases[] = { { "utf8mb4", false }, { "utf16", false }, { "utf16le", false },
+		{ "utf32", false }, { "gb18030", false }, { "utf8mb3", true }, { "utf8", true },
+		{ "latin1", true }, { "ucs2", true } };
+	static const struct column column = { "e", 254, "f701", 0, 0, NULL };
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct fl_schema_column schema = { B("e"), B("enum"), B("enum('a','b?','')"),
+			{ cases[i].charset, strlen(cases[i].charset) }, 8, -1, -1, -1, true, 0 };
+		struct fl_table_def *def = make_table(&column, 1, false, true);
+		struct fl_err err = { 0 };
+		cr_assert_eq(fl_table_complete(def, &schema, 1, &err), 0, "%s", err.text);
+		struct fl_buf body = { 0 }, text = { 0 };
+		struct fl_rows rows =
+			make_rows(&body, FL_EVENT_WRITE_ROWS, 1, "ff", "0001 0002 0003");
+		for (unsigned label = 1; label <= 3; label++) {
+			struct fl_row before, after;
+			cr_assert_eq(fl_rows_next(&rows, def, &before, &after, &err), 1);
+			fl_buf_clear(&text);
+			int expected = label == 2 && !cases[i].certain ? FL_EUNSUPPORTED : 0;
+			cr_expect_eq(fl_row_json(&after, &text, &err), expected, "%s, label %u",
+				cases[i].charset, label);
+		}
+		fl_buf_finish(&body);
+		fl_buf_finish(&text);
+		fl_table_unref(def);
+	}
+}
+
+/* Built by hand: make_table()'s columns are nullable. */
+static struct fl_table_def *make_lives(const char *nullable, const char *key, bool is_mariadb)
+{
+	char hex[256];
+	snprintf(hex, sizeof(hex),
+		"7b0000000000 0100 01 73 00 01 74 00 04 03 11 11 03 02 0606 %s 04 08 01 61 01 62 "
+		"01 63 01 64 %s",
+		nullable, key);
+	struct fl_buf body = { 0 };
+	put_hex(&body, hex);
+	/* SIGNEDNESS of the two INTs */
+	put_hex(&body, "01 01 00");
+	struct fl_event event = event_of(FL_EVENT_TABLE_MAP, &body);
+	struct fl_table_def *def = NULL;
+	struct fl_err err = { 0 };
+	int code = fl_table_decode(&event, test_format(is_mariadb), test_collations(), &def, &err);
+	cr_assert_eq(code, 0, "%s", err.text);
+	fl_buf_finish(&body);
+	return def;
+}
+
+Test(table, a_table_that_may_keep_its_history_is_looked_up)
+{
+	static const struct {
+		const char *nullable, *key;
+		bool is_mariadb, ambiguous;
+	} cases[] = {
+		{ "00", "08 02 00 02", true, true },  /* PRIMARY KEY (a, c) */
+		{ "00", "", true, true },	      /* none */
+		{ "00", "08 01 00", true, false },    /* PRIMARY KEY (a) */
+		{ "00", "08 02 02 00", true, false }, /* PRIMARY KEY (c, a) */
+		{ "02", "08 02 00 02", true, false }, /* b may be NULL */
+		{ "00", "08 02 00 02", false, false },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct fl_table_def *def =
+			make_lives(cases[i].nullable, cases[i].key, cases[i].is_mariadb);
+		cr_expect_eq(def->ambiguous, cases[i].ambiguous, "case %zu", i);
+		cr_expect_eq(def->complete, !cases[i].ambiguous, "case %zu", i);
+		fl_table_unref(def);
+	}
+}
+
+Test(table, an_unknown_collation_is_refused_by_its_number)
+{
+	static const struct column column = { "c", 15, "1400", 0, 200, NULL };
+	struct fl_table_def *def = make_table(&column, 1, true, true);
+	cr_expect(def->complete);
+	cr_expect_str_eq(def->defs[0].not_decoded, "character set of collation 200");
 	fl_table_unref(def);
 }
 
@@ -470,7 +621,8 @@ Test(table, character_sets_by_name)
 	} cases[] = { { "utf8mb4", FL_CHARSET_UTF8 }, { "utf8mb3", FL_CHARSET_UTF8 },
 		{ "utf8", FL_CHARSET_UTF8 }, { "latin1", FL_CHARSET_LATIN1 },
 		{ "ascii", FL_CHARSET_ASCII }, { "binary", FL_CHARSET_BINARY },
-		{ "gbk", FL_CHARSET_OTHER }, { "latin2", FL_CHARSET_OTHER },
+		{ "gbk", FL_CHARSET_GBK }, { "LATIN2", FL_CHARSET_LATIN2 },
+		{ "utf32", FL_CHARSET_UTF32 }, { "utf", FL_CHARSET_OTHER },
 		{ "utf8mb4x", FL_CHARSET_OTHER }, { "", FL_CHARSET_UNKNOWN } };
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct fl_bytes name = { cases[i].name, strlen(cases[i].name) };

@@ -88,6 +88,8 @@ class Fastlane:
 
     @property
     def log(self):
+        if self.process is None:
+            return ""
         with open(self.log_file, errors="replace") as file:
             return file.read()
 

@@ -6,6 +6,17 @@ import socket
 import threading
 
 
+ESCAPES = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"a": b"\a", b"b": b"\b"}
+
+
+def unquoted(text):
+    """As Redis shows arguments."""
+    def plain(match):
+        code = match[1]
+        return bytes([int(code[1:], 16)]) if len(code) == 3 else ESCAPES.get(code, code)
+    return re.sub(rb"\\(x[0-9a-f]{2}|.)", plain, text, flags=re.DOTALL).decode()
+
+
 class Monitor(threading.Thread):
     def __init__(self, port):
         super().__init__(daemon=True)
@@ -26,6 +37,12 @@ class Monitor(threading.Thread):
         """The keys with that prefix that were set, in order."""
         pattern = rb'"SET" "(%s[^"]*)"' % re.escape(prefix.encode())
         return [key.decode() for key in re.findall(pattern, bytes(self.seen), re.IGNORECASE)]
+
+    def values(self, prefix):
+        """The keys with that prefix that were set, each with its value, in order."""
+        pattern = rb'"SET" "(%s(?:[^"\\]|\\.)*)" "((?:[^"\\]|\\.)*)"' % re.escape(prefix.encode())
+        return [tuple(unquoted(part) for part in pair)
+                for pair in re.findall(pattern, bytes(self.seen), re.IGNORECASE)]
 
     def close(self):
         self.connection.shutdown(socket.SHUT_RDWR)

@@ -26,7 +26,7 @@ class Rig:
         self.marks = 0
         source.run("CREATE DATABASE `%s`" % db)
         options.setdefault("start", source.gtids() or "earliest")
-        source.run(*(table.create() for table in (*tables, self.marker)))
+        source.run(*(line for table in (*tables, self.marker) for line in table.statements()))
         sinks = options.pop("sinks", {})
         self.daemon = Fastlane(
             folder, source,

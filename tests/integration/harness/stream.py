@@ -61,7 +61,7 @@ class Stream:
             if op == "truncate":
                 table.clear()
             return
-        if op == "doubt":
+        if "doubt" in change:
             self.doubts.append(change["doubt"])
             return
         row = change["row"]

@@ -7,7 +7,10 @@ A value is compared as JSON is to show it: `expected()` makes that of what the d
 import base64
 import hashlib
 import json
+import re
 import struct
+
+from .geometry import geojson_of
 
 
 class Number:
@@ -32,17 +35,37 @@ def unique(pairs):
     return result
 
 
+def numbers_alone(value):
+    if isinstance(value, Number):
+        return float(value.text)
+    if isinstance(value, list):
+        return [numbers_alone(part) for part in value]
+    if isinstance(value, dict):
+        return {name: numbers_alone(part) for name, part in value.items()}
+    return value
+
+
 def parse(text):
     return json.loads(text, parse_int=Number, parse_float=Number, object_pairs_hook=unique)
 
 
 class Column:
-    """`kind`: int, decimal, float, double, bit, text, binary or json; `edges`: literals that all
-    occur; `draw(random)`: makes further ones."""
+    """`kind`: int, decimal, float, double, bit, text, label, binary, json, geojson, or own geojson (of
+    a server that has none); `edges`: literals that all occur; `draw(random)`: makes further ones;
+    neither: a column that the server generates."""
 
     def __init__(self, name, sql, kind, edges=(), draw=None, nullable=True):
         self.name, self.sql, self.kind = name, sql, kind
         self.edges, self.draw, self.nullable = list(edges), draw, nullable
+
+    @property
+    def generated(self):
+        return " AS (" in self.sql
+
+    @property
+    def definition(self):
+        nullability = "" if self.generated else " NULL" if self.nullable else " NOT NULL"
+        return "`%s` %s%s" % (self.name, self.sql, nullability)
 
     def literal(self, random):
         if self.nullable and random.random() < 0.1:
@@ -54,9 +77,14 @@ class Column:
     def expression(self):
         """Selects the value in a form that loses nothing."""
         return {
-            "float": "CAST(`%s` AS DOUBLE)",  # alone it is shown with six digits
+            "float": "`%s` * 1e0",  # alone it is shown with six digits, or as many as declared
+            "double": "`%s` * 1e0",
             "bit": "CAST(`%s` AS UNSIGNED)",
+            "label": "CONVERT(`%s` USING utf8mb4)",
+            "binary": "HEX(`%s`)",
+            "own geojson": "HEX(`%s`)",
             "json": "CAST(`%s` AS CHAR)",
+            "geojson": "ST_AsGeoJSON(`%s`)",
         }.get(self.kind, "`%s`") % self.name
 
     def expected(self, value):
@@ -67,10 +95,14 @@ class Column:
             return Number(str(int(value)))
         if self.kind in ("float", "double"):
             return float(value)
+        if self.kind == "decimal" and "zerofill" in self.sql:
+            return re.sub(r"^0+(?=\d)", "", value)
         if self.kind == "binary":
-            return base64.b64encode(value).decode()
-        if self.kind == "json":
+            return base64.b64encode(bytes.fromhex(value)).decode()
+        if self.kind in ("json", "geojson"):
             return parse(value)
+        if self.kind == "own geojson":
+            return geojson_of(bytes.fromhex(value))
         return value
 
     def same(self, expected, got):
@@ -82,22 +114,34 @@ class Column:
             if self.kind == "float":
                 value = struct.unpack("f", struct.pack("f", value))[0]
             return struct.pack("d", value) == struct.pack("d", expected)
+        if self.kind == "own geojson" and expected is not None:
+            # In numbers alone: the server has no text of its own to be compared with.
+            return numbers_alone(got) == expected
         return repr(expected) == repr(got)
 
 
 class Table:
-    """`key`: the names of the primary key's columns."""
+    """`key`: the names of the primary key's columns; `more`: keys and options of CREATE TABLE;
+    `before`, `after`: statements around it."""
 
-    def __init__(self, db, name, columns, key=("id",)):
+    def __init__(self, db, name, columns, key=("id",), more=("", ""), before=(), after=()):
         self.db, self.name, self.columns, self.key = db, name, columns, key
+        self.more, self.before, self.after = more, before, after
 
     def create(self):
-        parts = [
-            "`%s` %s%s" % (c.name, c.sql, " NULL" if c.nullable else " NOT NULL")
-            for c in self.columns
-        ]
-        return "CREATE TABLE `%s`.`%s` (%s, PRIMARY KEY (%s))" % (
-            self.db, self.name, ", ".join(parts), ", ".join(self.key),
+        parts = [c.definition for c in self.columns]
+        return "CREATE TABLE `%s`.`%s` (%s, PRIMARY KEY (%s)%s)%s" % (
+            self.db, self.name, ", ".join(parts), ", ".join(self.key), *self.more,
+        )
+
+    def statements(self):
+        return [*self.before, self.create(), *self.after]
+
+    def insert(self, values):
+        """`values`: a literal for each column by its name."""
+        return "INSERT INTO `%s`.`%s` (%s) VALUES (%s)" % (
+            self.db, self.name, ", ".join("`%s`" % name for name in values),
+            ", ".join(values.values()),
         )
 
     @property

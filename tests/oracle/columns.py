@@ -3,16 +3,20 @@
 
 import json
 import re
+import types as python
 
 from harness import types
+from harness.documents import documents, geometries
+from harness.literals import octets, quoted, text
 from harness.tables import Column
-from harness.types import octets, quoted, text
 
-# Letters that can be stored in the server's character sets.
-ALPHABETS = {
-    "utf8mb4": types.ALPHABETS["utf8mb4"], "utf8": types.ALPHABETS["utf8"],
-    "latin1": types.ALPHABETS["latin1"], "ascii": types.ALPHABETS["ascii"],
-}
+# What the columns depend on, of servers that need not run.
+PROFILES = {name: python.SimpleNamespace(flavour=flavour, version=version) for name, flavour, version in (
+    ("mariadb", "mariadb", (10, 11)), ("mariadb118", "mariadb", (11, 8)),
+    ("mysql", "mysql", (9, 7)), ("mysql56", "mysql", (5, 6)))}
+GEOMETRY = re.compile(r"geom|(multi)?(point|linestring|polygon)")
+
+# Letters of character sets beside the ones that types.py has.
 MORE_ALPHABETS = {
     "utf16": "aé漢😀", "utf16le": "aé漢😀", "utf32": "aé漢😀", "ucs2": "aé漢字",
     "gbk": "a中文汉字", "gb2312": "a中文汉字", "big5": "a中功許", "sjis": "aカ表ソ",
@@ -24,17 +28,14 @@ MORE_ALPHABETS = {
     "hp8": "aéü", "dec8": "aéü",
 }
 NOT_IN_MARIADB = {"gb18030": "a中文㐂😀"}
-SHAPES = (
-    "POINT(1.5 -2.25)", "LINESTRING(0 0,1 1,2 0)", "POLYGON((0 0,4 0,4 4,0 4,0 0),(1 1,2 1,2 2,1 2,1 1))",
-    "MULTIPOINT(0 0,1 1)", "MULTILINESTRING((0 0,1 1),(2 2,3 3))", "MULTIPOLYGON(((0 0,1 0,1 1,0 0)))",
-    "GEOMETRYCOLLECTION(POINT(1 1),LINESTRING(0 0,1 1))")
 BYTES = {"utf8mb4": 4, "utf8": 3, "latin1": 1, "ascii": 1}
 
 
 def small(server):
     """Columns that take little room, for wide tables."""
-    pool = types.integers() + types.decimals()[:4] + types.floats() + types.temporals()
-    return [column for column in pool] + [
+    made = PROFILES[server]
+    return types.integers(made) + types.bits(made) + types.decimals(made)[:4] + types.floats(
+        made) + types.temporals(made) + [
         Column("v", "varchar(5)", "text", [text("v"), text(""), text("漢")]),
         Column("b", "varbinary(3)", "binary", [octets(b"\0\1"), octets(b"")])]
 
@@ -49,48 +50,18 @@ def charset_columns(server):
             yield Column("%s_%s" % (name, charset), "%s character set %s" % (sql, charset), "text",
                          edges, draw)
         labels = ",".join(quoted(*letters[1:3]))
-        yield Column("enum_" + charset, "enum(%s) character set %s" % (labels, charset), "text",
+        yield Column("enum_" + charset, "enum(%s) character set %s" % (labels, charset), "label",
                      ("1", "2", "''"))
-        yield Column("set_" + charset, "set(%s) character set %s" % (labels, charset), "text",
+        yield Column("set_" + charset, "set(%s) character set %s" % (labels, charset), "label",
                      ("0", "1", "2", "3"))
 
 
 def geometry_columns(server):
-    yield Column("shape", "geometry", "binary",
-                 ["ST_GeomFromText('%s')" % shape for shape in SHAPES])
-    yield Column("point", "point", "binary", ["ST_GeomFromText('%s')" % SHAPES[0]],
-                 lambda random: "ST_GeomFromText('POINT(%r %r)')" % (
-                     random.uniform(-1e9, 1e9), random.randint(-5, 5)))
-    yield Column("placed", "geometry", "binary", ["ST_GeomFromText('POINT(10 20)', 3857)"])
+    return [column for column in geometries(PROFILES[server]) if GEOMETRY.match(column.sql)]
 
 
 def vector_columns(server):
-    convert = "VEC_FromText" if "mariadb" in server else "STRING_TO_VECTOR"
-    yield Column("vector", "vector(3)", "binary",
-                 ["%s('[%s]')" % (convert, value) for value in ("1,2,3", "-0.5,0,1e10")],
-                 lambda random: "%s('[%r,%r,%r]')" % (
-                     convert, random.random(), random.uniform(-1e6, 1e6), random.randint(0, 9)))
-
-
-def compressed_columns(server):
-    def words(random):
-        return text("compress me " * random.randint(0, 80))
-    yield Column("zip_text", "text COMPRESSED", "text", [text("a" * 2000), text("x"), text("")], words)
-    yield Column("zip_varchar", "varchar(1000) COMPRESSED", "text",
-                 [text("b" * 900), text("x"), text("")], words)
-    yield Column("zip_blob", "longblob COMPRESSED", "binary",
-                 [octets(bytes(3000)), octets(b"\1"), octets(b"")],
-                 lambda random: octets(random.randbytes(random.randint(0, 30)) * 20))
-    yield Column("zip_varbinary", "varbinary(900) COMPRESSED", "binary", [octets(b"\7" * 900), octets(b"")])
-
-
-def net_columns(server):
-    yield Column("inet6", "inet6", "text", quoted(
-        "::", "::1", "2001:db8::ff00:42:8329", "::ffff:1.2.3.4", "1:0:0:2::3", "ffff::"))
-    yield Column("uuid", "uuid", "text", quoted(
-        "123e4567-e89b-12d3-a456-426655440000", "ffffffff-ffff-ffff-ffff-fffffffffffe",
-        "018f3c5e-0000-7000-8000-000000000000"))
-    yield Column("inet4", "inet4", "text", quoted("0.0.0.0", "127.0.0.1", "255.255.255.255", "1.0.0.0"))
+    return [column for column in geometries(PROFILES[server]) if not GEOMETRY.match(column.sql)]
 
 
 def document(random):
@@ -102,7 +73,8 @@ def document(random):
 
 
 def json_columns(server):
-    column, = types.documents("mariadb" if "mariadb" in server else "mysql")
+    made = documents(PROFILES[server])
+    column, = made[0] if isinstance(made, tuple) else made
     yield column
     changeable = Column("doc", "json", column.kind, [], document)
     changeable.document = True
@@ -111,14 +83,16 @@ def json_columns(server):
 
 MORE = {
     "json": json_columns, "geometry": geometry_columns, "vectors": vector_columns,
-    "charsets": charset_columns, "compressed_columns": compressed_columns, "net_types": net_columns,
+    "charsets": charset_columns, "compressed_columns": lambda server: types.compressed(PROFILES[server]),
+    "net_types": lambda server: types.addresses(PROFILES[server]),
 }
 
 
 def pools(server, features):
     """Lists of columns; a table takes from each list alike."""
-    found = [types.integers(), types.decimals(), types.floats(), types.temporals(),
-             types.binaries(), types.choices()]
+    found = [make(PROFILES[server]) for make in (
+        types.integers, types.bits, types.decimals, types.floats, types.temporals, types.binaries,
+        types.choices)]
     found += [types.strings(charset) for charset in types.ALPHABETS]
     found += [list(make(server)) for name, make in MORE.items() if name in features]
     return found
@@ -137,6 +111,6 @@ def literal(column, random):
     """As Column.literal(), but long values are rare."""
     for _ in range(6):
         value = column.literal(random)
-        if len(value) < 1500 or random.random() < 0.06:
+        if len(value) < 1500 or random.random() < (0.06 if len(value) < 100000 else 0.01):
             break
     return value

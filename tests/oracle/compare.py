@@ -51,7 +51,7 @@ def by_key(rows, table, key_names, count, where):
             continue
         count.rows += 1
         for field in table.fields:
-            if field.name in row.kept and field.name in table.virtual:
+            if field.name in row.kept and field.name in table.made:
                 count.adopted += 1
                 continue
             if field.name not in row:

@@ -4,9 +4,10 @@
 import copy
 
 from harness.tables import Column
-from harness.types import octets, text
+from harness.literals import octets, text
 
 from . import dml, tables, transactions
+from .columns import GEOMETRY
 from .truth import quoted
 from .world import Item
 
@@ -76,7 +77,7 @@ WIDER = {
 
 
 def modify(g, table):
-    items = [item for item in table.loose if "point" not in item.column.sql.lower()]
+    items = [item for item in table.loose if not GEOMETRY.match(item.column.sql)]
     if not items:
         return add_column(g, table)
     item = g.random.choice(items)

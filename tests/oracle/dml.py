@@ -10,9 +10,9 @@ def step(g):
     roll = g.random.random()
     if roll < 0.04 and g.has("bulk"):
         bulk(g)
-    elif roll < 0.05 and g.has("big"):
+    elif roll < 0.07 and g.has("big"):
         big(g)
-    elif roll < 0.08 and getattr(g, "procedure", None) and not g.talk.open and not g.talk.xid:
+    elif roll < 0.10 and getattr(g, "procedure", None) and not g.talk.open and not g.talk.xid:
         g.add(g.procedure % identity(g))
         g.talk.touched.update(g.tables)
     else:

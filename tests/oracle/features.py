@@ -36,12 +36,9 @@ FEATURES = {
     "compressed_columns": ("mariadb", 0.4, "columns that are COMPRESSED"),
     "net_types": ("mariadb", 0.4, "INET4, INET6 and UUID columns"),
     "xa_restarts": ("all", 0.3, "XA transactions that are prepared while fastlane is restarted"),
-    "big": ("all", 0.02, "an event beyond 16 MiB"),
+    "big": ("all", 1.0, "events around and beyond 16 MiB"),
 }
 
-# What fastlane does not decode yet (README, "Limits of this version").
-NOT_YET = ("charsets", "images", "partial_json", "compression", "compressed_columns", "net_types",
-           "xa_restarts")
 # Not in a seed unless it is asked for.
 BY_OPTION = ("big",)
 
@@ -53,14 +50,11 @@ def has(feature, server):
 
 
 def choose(server, names=None, without=()):
-    """The features for a server. `names`: None for all that fastlane decodes, or names, `all` among
-    them."""
+    """The features for a server. `names`: None or `all` for all but those by option."""
     for name in (*(names or ()), *without):
         if name not in FEATURES and name != "all":
             raise ValueError("no feature '%s'" % name)
-    if names is None:
-        names = [name for name in FEATURES if name not in NOT_YET + BY_OPTION]
-    elif "all" in names:
-        names = [name for name in FEATURES if name not in BY_OPTION or name in names]
+    if names is None or "all" in names:
+        names = [name for name in FEATURES if name not in BY_OPTION or name in (names or ())]
     return [name for name in FEATURES
             if name in names and name not in without and has(name, server)]

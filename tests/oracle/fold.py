@@ -19,7 +19,7 @@ MARK = ("fastlane_oracle", "mark")
 class Row(dict):
     """column -> value. `loose`: columns may be missing, since nothing was seen of them. `kept`: those
     that an update did not show, and that so are as they were - unless the server makes their values:
-    MariaDB leaves virtual columns out of images that are not full."""
+    MariaDB leaves generated columns out of images."""
 
     loose = False
     kept = frozenset()
@@ -40,7 +40,7 @@ class Rows:
         self.keyed = {}
         self.bag = {}  # frozen row -> [row, how often]
         self.floats = frozenset()  # names of FLOAT and DOUBLE columns, where known
-        self.virtual = self.names = None  # of virtual columns, and of all, where known
+        self.made = self.names = None  # of generated columns, and of all, where known
         self.single = False  # a sequence: an insert replaces its row
         self.primary = False  # key_names are known to be those of a primary key
 
@@ -74,7 +74,7 @@ class Rows:
     def clear(self):
         self.keyed, self.bag, self.key_names, self.whole = {}, {}, None, True
         self.primary = False
-        self.names = self.virtual = None
+        self.names = self.made = None
 
     def forget(self):
         """Nothing is known of the rows any more."""
@@ -83,7 +83,7 @@ class Rows:
 
     def forget_values(self):
         """Rows are still there, with values that aren't known."""
-        self.names = self.virtual = None
+        self.names = self.made = None
         if self.bag or not self.key_names:
             self.whole = self.whole and not len(self)
             self.bag = {}
@@ -109,7 +109,7 @@ class Rows:
     def adopt(self, key_names, truth):
         """Takes rows from a look-up, made where the stream is at the same place."""
         self.clear()
-        self.floats, self.virtual, self.primary = truth.floats, truth.virtual, truth.primary
+        self.floats, self.made, self.primary = truth.floats, truth.made, truth.primary
         self.names = frozenset(truth.names)
         rows = truth.folded()
         self.key_names = frozenset(key_names) or None
@@ -245,7 +245,7 @@ class Fold:
                 self.problem(table, key, "row before", "one of the table's", before, place)
             return None
         for name, value in before.items():
-            if name in held.kept and (rows.virtual is None or name in rows.virtual):
+            if name in held.kept and (rows.made is None or name in rows.made):
                 continue
             if name in held:
                 self.checked += 1

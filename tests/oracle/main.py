@@ -28,8 +28,8 @@ def arguments():
     add("--metadata", choices=("full", "least"), default="full", help="binlog_row_metadata")
     add("--image", choices=("full", "minimal", "noblob"), default="full",
         help="the sessions' binlog_row_image; where it is not full, columns may be absent")
-    add("--features", metavar="A,B", help="what the scripts may use, or all; "
-        "by default all that fastlane decodes")
+    add("--features", metavar="A,B", help="what the scripts may use (all), "
+        "such as all,big")
     add("--without", default="", metavar="A,B", help="features to leave out")
     add("--list-features", action="store_true")
     add("--size", type=int, default=250, metavar="N", help="steps of a random script (250)")
@@ -94,7 +94,7 @@ def works(options, name):
 
 def run_server(options, name, root):
     from . import plant, script
-    from .source import SERVERS, reset
+    from .source import SERVERS, partial, reset
     from .trial import Trial
     kind = SERVERS[name]
     more = []
@@ -108,7 +108,7 @@ def run_server(options, name, root):
         for number, (label, text) in enumerate(works(options, name)):
             folder = "%s/t%d" % (root, number)
             tamper = plant.Tamper(options.plant, label) if options.plant else None
-            trial = Trial(folder, source, "binlog_row_image" in text.lower(), options.image,
+            trial = Trial(folder, source, partial(source, text), options.image,
                           options.expect_doubt, tamper)
             error = None
             try:
@@ -146,8 +146,8 @@ def main():
     if options.list_features:
         from . import features
         for name, (where, _, about) in features.FEATURES.items():
-            print("%-18s %-20s %s%s" % (
-                name, where, about, " (not yet)" if name in features.NOT_YET else ""))
+            print("%-18s %-18s %s%s" % (
+                name, where, about, ", if asked for" if name in features.BY_OPTION else ""))
         return 0
     names = ["mariadb", "mariadb118", "mysql", "mysql56"]
     names = names if options.server == "all" else options.server.split(",")

@@ -75,6 +75,9 @@ class Trial:
 
     def restart(self, killed):
         self.restarts += 1
+        # One that has hardly begun does not take a signal as a wish to stop.
+        self.daemon.wait_for(
+            lambda: self.daemon.log.count("lane 0 reads") >= self.restarts, "fastlane reads")
         if killed:
             self.daemon.kill()
         else:

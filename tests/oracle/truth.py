@@ -15,6 +15,7 @@ KINDS = {
     **dict.fromkeys(("geometry", "point", "linestring", "polygon", "multipoint", "multilinestring",
                      "multipolygon", "geometrycollection", "geomcollection"), "binary"),
     "decimal": "decimal", "float": "float", "double": "double", "bit": "bit", "json": "json",
+    "enum": "label", "set": "label",
 }
 
 
@@ -29,24 +30,10 @@ def literal(text):
 class Field(Column):
     """A column as it is on the server."""
 
-    virtual = False
+    made = False  # the server makes its values of other columns
 
     def expression(self):
-        name = quoted(self.name)
-        if self.kind in ("float", "double"):
-            return name + " * 1e0"  # else a FLOAT has six digits, a DOUBLE(M,D) has D
-        if self.kind == "bit":
-            return name + " + 0"
-        if self.kind == "json":
-            return "CAST(%s AS CHAR)" % name
-        if self.kind == "binary":
-            return "HEX(%s)" % name
-        return name
-
-    def expected(self, value):
-        if self.kind == "binary" and value is not None:
-            value = bytes.fromhex(value)
-        return super().expected(value)
+        return Column(self.name.replace("`", "``"), self.sql, self.kind).expression()
 
     def folded(self, value):
         """What expected() made, as the stream writes it: to go on folding from."""
@@ -70,7 +57,7 @@ class Truth:
         self.primary = "PRIMARY" in indexes
         self.keys = [indexes["PRIMARY"]] if self.primary else [frozenset(), *indexes.values()]
         self.names = [field.name for field in fields]
-        self.virtual = frozenset(f.name for f in fields if f.virtual)
+        self.made = frozenset(f.name for f in fields if f.made)
         self.floats = frozenset(f.name for f in fields if f.kind in ("float", "double"))
         self.rows = []
 
@@ -110,14 +97,14 @@ def read(connection):
             return {}
         within = "table_schema IN (%s)" % ", ".join(map(literal, found))
         cursor.execute(
-            "SELECT table_schema, table_name, column_name, data_type, extra, table_type FROM"
+            "SELECT table_schema, table_name, column_name, data_type, column_type, extra, table_type FROM"
             " information_schema.columns JOIN information_schema.tables USING (table_schema,"
             " table_name) WHERE %s AND table_type IN ('BASE TABLE', 'SEQUENCE', 'SYSTEM VERSIONED')"
             " ORDER BY table_schema, table_name, ordinal_position" % within)
         fields, versioned = {}, set()
-        for schema, table, column, kind, extra, table_type in cursor.fetchall():
-            field = Field(column, kind, KINDS.get(str(kind).lower(), "text"))
-            field.virtual = "VIRTUAL" in extra.upper()
+        for schema, table, column, kind, sql, extra, table_type in cursor.fetchall():
+            field = Field(column, sql, KINDS.get(str(kind).lower(), "text"))
+            field.made = "GENERATED" in extra.upper()
             fields.setdefault((schema, table), []).append(field)
             if table_type == "SYSTEM VERSIONED":
                 versioned.add((schema, table))

@@ -105,7 +105,7 @@ static bool fits_length(
 		return column->octet_length == def->fixed_size;
 	case FL_TYPE_VARCHAR:
 	case FL_TYPE_VAR_STRING:
-		return column->octet_length == def->meta || equals(column->data_type, "vector");
+		return column->octet_length == def->meta;
 	case FL_TYPE_VARCHAR_COMPRESSED: /* a byte for how it is compressed */
 		return column->octet_length + 1 == def->meta;
 	case FL_TYPE_NEWDECIMAL:

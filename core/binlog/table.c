@@ -83,6 +83,26 @@ static bool is_ambiguous(const struct fl_column_def *column)
 	}
 }
 
+/* Whether it may be the start or the end of a row's life, in a table WITH SYSTEM VERSIONING. (Where
+ * numbers of transactions are that, statements are logged in place of rows.) */
+static bool is_life(const struct fl_column_def *column)
+{
+	return column->type == FL_TYPE_TIMESTAMP2 && column->meta == 6 && !column->nullable;
+}
+
+/* MariaDB logs the history of such a table as rows like any others. The end of life is the last
+ * column of its primary key, where it has one. */
+static bool may_be_versioned(const struct fl_table_def *def)
+{
+	const struct fl_table *table = &def->table;
+	if (table->key_count > 0 && !is_life(&def->defs[table->key_columns[table->key_count - 1]]))
+		return false;
+	unsigned lives = 0;
+	for (unsigned i = 0; i < table->column_count; i++)
+		lives += is_life(&def->defs[i]);
+	return lives >= 2;
+}
+
 static bool is_known(const struct fl_table_def *def, const struct fl_column_def *column)
 {
 	if (column->not_decoded != NULL)
@@ -171,6 +191,8 @@ static int decode(struct fl_table_def *def, const struct fl_event *event,
 		return code;
 	for (unsigned i = 0; i < count && format->is_mariadb; i++)
 		def->ambiguous = def->ambiguous || is_ambiguous(&def->defs[i]);
+	def->maybe_versioned = format->is_mariadb && may_be_versioned(def);
+	def->ambiguous = def->ambiguous || def->maybe_versioned;
 	return fl_table_settle(def, err);
 }
 

@@ -140,8 +140,10 @@ struct fl_table_def {
 	bool complete;	 /* names, signedness, charsets, labels: all that is needed to show a row */
 	bool signedness; /* the event has it */
 	bool ambiguous; /* the event can't tell some column's type: MariaDB's old temporal types may
-			 * have fractions, its BINARY(4) and BINARY(16) may be INET4, INET6, UUID */
-	bool wanted;	/* set by who looked whether anybody asks for the table */
+			 * have fractions, its BINARY(4) and BINARY(16) may be INET4, INET6, UUID;
+			 * or whether its rows may be history, WITH SYSTEM VERSIONING */
+	bool maybe_versioned; /* it may be WITH SYSTEM VERSIONING: some of its rows are history */
+	bool wanted;	      /* set by who looked whether anybody asks for the table */
 	const char *doubt; /* NULL, or why no row of it can be shown: set with fl_table_doubt() */
 	struct fl_arena arena; /* private: all of the above lies in it */
 };
@@ -181,7 +183,8 @@ int fl_table_complete(struct fl_table_def *def, const struct fl_schema_column *c
  * are called @1, @2 ...; text whose character set is not told is shown as its bytes, an ENUM
  * without labels as its index, a SET as a number; an integer whose sign is not told is refused
  * where that makes a difference; MariaDB's INET and UUID types look
- * like BINARY and are shown like it. Before the definition is shared. 0 or FL_ENOMEM. */
+ * like BINARY and are shown like it; a table that may keep its history is in doubt. Before the
+ * definition is shared. 0 or FL_ENOMEM. */
 int fl_table_number_columns(struct fl_table_def *def, struct fl_err *err);
 
 /* Shows its geometries as GeoJSON, as the source would. Before it is shared. */

@@ -81,5 +81,14 @@ int fl_table_number_columns(struct fl_table_def *def, struct fl_err *err)
 	for (unsigned i = 0; i < count && result == 0; i++)
 		show_as_it_is(def, &def->defs[i]);
 	def->complete = true;
+	if (def->maybe_versioned) {
+		char why[700];
+		snprintf(why, sizeof(why),
+			FL_TABLE_FMT
+			": it may be WITH SYSTEM VERSIONING, and its rows in the log history, "
+			"which its server alone can tell",
+			FL_TABLE_ARG(def));
+		fl_table_doubt(def, why);
+	}
 	return result;
 }

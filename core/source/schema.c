@@ -236,6 +236,9 @@ static int ask_table(struct fl_session *session, const struct fl_table *table,
 		result = fl_err_set(err, FL_ECORRUPT, "it is not there any more");
 	else if (row[2] == NULL || strstr(row[2], "VIEW") != NULL)
 		result = fl_err_set(err, FL_ECORRUPT, "it is a view now");
+	else if (strcmp(row[2], "SYSTEM VERSIONED") == 0)
+		result = fl_err_set(err, FL_ECORRUPT,
+			"it is WITH SYSTEM VERSIONING: its rows in the log may be history");
 	else if (!fl_number(row[3], UINT64_MAX, ret_created))
 		*ret_created = 0;
 	mysql_free_result(rows);

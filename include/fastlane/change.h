@@ -196,9 +196,9 @@ enum fl_value_kind {
 	FL_VALUE_FLOAT,	 /* d, with the precision of a float */
 	FL_VALUE_DOUBLE, /* d */
 	FL_VALUE_NUMBER, /* bytes: DECIMAL, as exact text */
-	FL_VALUE_TEXT,	 /* bytes: UTF-8; strings, ENUM, SET, dates and times */
-	FL_VALUE_BINARY, /* bytes: BINARY, VARBINARY, BLOB, GEOMETRY */
-	FL_VALUE_JSON,	 /* bytes: JSON text of a native JSON column */
+	FL_VALUE_TEXT,	 /* bytes: UTF-8; strings, ENUM, SET, dates and times, INET, UUID */
+	FL_VALUE_BINARY, /* bytes: BINARY, VARBINARY, BLOB, GEOMETRY, VECTOR */
+	FL_VALUE_JSON,	 /* bytes: JSON text of a native JSON column, GeoJSON of a geometry */
 };
 
 struct fl_value {

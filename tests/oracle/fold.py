@@ -17,9 +17,12 @@ MARK = ("fastlane_oracle", "mark")
 
 
 class Row(dict):
-    """column -> value. `loose`: columns may be missing, since nothing was seen of them."""
+    """column -> value. `loose`: columns may be missing, since nothing was seen of them. `kept`: those
+    that an update did not show, and that so are as they were - unless the server makes their values:
+    MariaDB leaves virtual columns out of images that are not full."""
 
     loose = False
+    kept = frozenset()
 
 
 def loosened(row, names=()):
@@ -37,6 +40,7 @@ class Rows:
         self.keyed = {}
         self.bag = {}  # frozen row -> [row, how often]
         self.floats = frozenset()  # names of FLOAT and DOUBLE columns, where known
+        self.virtual = self.names = None  # of virtual columns, and of all, where known
         self.single = False  # a sequence: an insert replaces its row
         self.primary = False  # key_names are known to be those of a primary key
 
@@ -70,6 +74,7 @@ class Rows:
     def clear(self):
         self.keyed, self.bag, self.key_names, self.whole = {}, {}, None, True
         self.primary = False
+        self.names = self.virtual = None
 
     def forget(self):
         """Nothing is known of the rows any more."""
@@ -78,6 +83,7 @@ class Rows:
 
     def forget_values(self):
         """Rows are still there, with values that aren't known."""
+        self.names = self.virtual = None
         if self.bag or not self.key_names:
             self.whole = self.whole and not len(self)
             self.bag = {}
@@ -100,10 +106,12 @@ class Rows:
             self.keyed[self.key_of({name: row[name] for name in names})] = row
         return len(self) == len(rows)
 
-    def adopt(self, key_names, floats, rows, primary):
+    def adopt(self, key_names, truth):
         """Takes rows from a look-up, made where the stream is at the same place."""
         self.clear()
-        self.floats, self.primary = floats, primary
+        self.floats, self.virtual, self.primary = truth.floats, truth.virtual, truth.primary
+        self.names = frozenset(truth.names)
+        rows = truth.folded()
         self.key_names = frozenset(key_names) or None
         for row in rows:
             if key_names:
@@ -237,6 +245,8 @@ class Fold:
                 self.problem(table, key, "row before", "one of the table's", before, place)
             return None
         for name, value in before.items():
+            if name in held.kept and (rows.virtual is None or name in rows.virtual):
+                continue
             if name in held:
                 self.checked += 1
                 if not rows.same(name, held[name], value):
@@ -247,9 +257,10 @@ class Fold:
 
     def store(self, rows, table, place, key, row):
         if not rows.key_names:
-            if self.partial:
+            if self.partial and rows.names != row.keys():
                 rows.forget()  # the columns that are absent are not known
             else:
+                row.loose = False
                 rows.put(row)
             return
         name = rows.key_of(key)
@@ -271,7 +282,7 @@ class Fold:
         self.keys_fit(rows, table, change, place)
         key, row, old = change["key"], change["row"], change["old"]
         # An absent column's value before is not known, even if it is in the row after.
-        before = {**key, **old} if self.partial else {**row, **old}
+        before = {**key, **old} if self.partial and key else {**row, **old}
         if not old.keys() <= row.keys() and not self.partial:
             self.problem(table, key, "old", list(row), list(old), place)
         for name, value in old.items():
@@ -281,6 +292,8 @@ class Fold:
             name: old.get(name, row.get(name, value)) if name in old else value
             for name, value in key.items()}, before)
         new = self.new_row({**(held or {}), **row} if self.partial else row)
+        if held is not None:
+            new.kept = (held.kept | held.keys()) - row.keys()
         self.store(rows, table, place, {
             name: row.get(name, value) for name, value in key.items()}, new)
 

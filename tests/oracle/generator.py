@@ -70,7 +70,7 @@ class Generator:
             self.add("SET SESSION innodb_strict_mode = 0")
         self.add("USE %s" % quoted(self.db))
         for feature, statement in (
-            ("images", "binlog_row_image = %s" % self.random.choice(("MINIMAL", "NOBLOB", "FULL"))),
+            ("images", "binlog_row_image = " + self.random.choice(("MINIMAL", "NOBLOB", "FULL"))),
             ("partial_json", "binlog_row_value_options = PARTIAL_JSON"),
             ("annotations", "binlog_annotate_row_events = %d" % self.chance(0.5) if self.mariadb
              else "binlog_rows_query_log_events = 1"),
@@ -172,5 +172,9 @@ class Generator:
         return "\n".join(map(str, self.steps)) + "\n"
 
 
-def script(seed, server, features, size=250, careful=False):
-    return Generator(seed, server, features, careful).run(size)
+def script(seed, server, features, size=250, careful=False, images=False):
+    """`images`: they are not full from the start."""
+    generator = Generator(seed, server, features, careful)
+    if images and not generator.has("images"):
+        generator.features.append("images")
+    return generator.run(size)

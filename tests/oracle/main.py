@@ -27,7 +27,7 @@ def arguments():
     add("--build", default=os.environ.get("FASTLANE_BUILD", "build-asan"), metavar="DIR")
     add("--metadata", choices=("full", "least"), default="full", help="binlog_row_metadata")
     add("--image", choices=("full", "minimal", "noblob"), default="full",
-        help="binlog_row_image; with others than full, absent columns are allowed for")
+        help="the sessions' binlog_row_image; where it is not full, columns may be absent")
     add("--features", metavar="A,B", help="what the scripts may use, or all; "
         "by default all that fastlane decodes")
     add("--without", default="", metavar="A,B", help="features to leave out")
@@ -35,7 +35,7 @@ def arguments():
     add("--size", type=int, default=250, metavar="N", help="steps of a random script (250)")
     add("--expect-doubt", action="append", default=[], metavar="REGEX",
         help="doubts that are no failures")
-    add("--keep", metavar="DIR", help="folder for scripts, streams and logs of what failed")
+    add("--keep", metavar="DIR", help="folder for scripts, streams, logs and binlogs of what failed")
     add("--refused", action="store_true", help="show why statements were refused")
     add("--print", action="store_true", dest="show", help="print the seeds' scripts, run nothing")
     add("--plant", choices=("drop", "alter", "duplicate", "late"),
@@ -88,11 +88,8 @@ def works(options, name):
         [part for part in options.without.split(",") if part])
     for seed in seeds_of(options.seeds):
         yield "seed %d" % seed, generator.script(
-            seed, name, chosen, options.size, careful=options.metadata == "least")
-
-
-def partial(options, text):
-    return options.image != "full" or "binlog_row_image" in text.lower()
+            seed, name, chosen, options.size, careful=options.metadata == "least",
+            images=options.image != "full")
 
 
 def run_server(options, name, root):
@@ -100,7 +97,7 @@ def run_server(options, name, root):
     from .source import SERVERS, reset
     from .trial import Trial
     kind = SERVERS[name]
-    more = ["--binlog-row-image=" + options.image]
+    more = []
     if options.metadata == "least" and kind.least_metadata:
         more.append("--binlog-row-metadata=" + kind.least_metadata)
     source = kind(root + "/" + name, *more)
@@ -111,7 +108,8 @@ def run_server(options, name, root):
         for number, (label, text) in enumerate(works(options, name)):
             folder = "%s/t%d" % (root, number)
             tamper = plant.Tamper(options.plant, label) if options.plant else None
-            trial = Trial(folder, source, partial(options, text), options.expect_doubt, tamper)
+            trial = Trial(folder, source, "binlog_row_image" in text.lower(), options.image,
+                          options.expect_doubt, tamper)
             error = None
             try:
                 trial.run(script.parse(text))
@@ -131,6 +129,8 @@ def run_server(options, name, root):
                 kept = "%s/%s-%s" % (options.keep, name, label.replace(" ", "").replace("/", "_"))
                 shutil.rmtree(kept, ignore_errors=True)
                 shutil.copytree(folder, kept)
+                for path in trial.binlogs():
+                    shutil.copy(path, kept)
                 with open(kept + "/script.sql", "w", errors="surrogateescape") as file:
                     file.write(text)
             shutil.rmtree(folder)

@@ -18,9 +18,9 @@ SOON = 0.15  # seconds; this only shapes the mix, nothing depends on it
 
 
 class Session(threading.Thread):
-    def __init__(self, source, refused):
+    def __init__(self, source, refused, setting):
         super().__init__(daemon=True)
-        self.source, self.refused = source, refused
+        self.source, self.refused, self.setting = source, refused, setting
         self.todo = queue.Queue()
         self.connection = None
         self.failure = None
@@ -63,7 +63,10 @@ class Session(threading.Thread):
                 "the session's end")
 
     def execute(self, text):
-        self.connection = self.connection or self.source.connect()
+        if self.connection is None:
+            self.connection = self.source.connect()
+            if self.setting:
+                self.connection.query(self.setting)
         try:
             with self.connection.cursor() as cursor:
                 cursor.execute(text)
@@ -86,8 +89,10 @@ class Refused(collections.Counter):
 
 
 class Player:
-    def __init__(self, source):
-        self.source = source
+    """`setting`: a statement that each session begins with."""
+
+    def __init__(self, source, setting=None):
+        self.source, self.setting = source, setting
         self.sessions = {}
         self.current = "main"
         self.waiting = []
@@ -96,7 +101,8 @@ class Player:
 
     def session(self):
         if self.current not in self.sessions:
-            self.sessions[self.current] = Session(self.source, self.refused)
+            self.sessions[self.current] = Session(
+                self.source, self.refused, self.setting)
         return self.sessions[self.current]
 
     def run(self, text):

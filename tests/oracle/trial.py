@@ -17,19 +17,22 @@ MOST_SHOWN = 20
 
 
 class Trial:
-    """`tamper`: a function that makes lists of lines of the lines that fastlane wrote, to show that
+    """`image`: the sessions' binlog_row_image. `tamper`: a function that makes lists of lines of the lines that fastlane wrote, to show that
     the oracle finds what is wrong."""
 
-    def __init__(self, folder, source, partial=False, expect=(), tamper=None):
+    def __init__(self, folder, source, partial=False, image="full", expect=(), tamper=None):
         self.source, self.tamper = source, tamper
         self.expected = [re.compile(pattern) for pattern in expect]
-        self.player = Player(source)
-        self.fold = Fold(partial)
+        # fastlane refuses a server that has another one globally.
+        self.player = Player(source, None if image == "full" else
+                             "SET SESSION binlog_row_image = " + image)
+        self.fold = Fold(partial or image != "full")
         self.count = Count()
         self.barriers = self.marks = self.restarts = 0
         self.offset, self.rest = 0, b""
         self.place = None
         self.prepare()
+        self.first_file = source.file_position().split(":")[0]
         self.daemon = Fastlane(folder, source, sinks={"log": {"plugin": "stdout"}},
                                start=start_position(source))
         self.seconds = time.monotonic()
@@ -111,6 +114,12 @@ class Trial:
         count, problems = compare(self.fold.tables, tables, "at " + self.where)
         self.count.add(count)
         self.fold.problems += problems
+
+    def binlogs(self):
+        """The server's files that the script is in."""
+        folder = self.source.dir + "/data/"
+        return [folder + name for name in sorted(os.listdir(folder))
+                if re.fullmatch(r"binlog\.\d+", name) and name >= self.first_file]
 
     @property
     def where(self):

@@ -29,6 +29,8 @@ def literal(text):
 class Field(Column):
     """A column as it is on the server."""
 
+    virtual = False
+
     def expression(self):
         name = quoted(self.name)
         if self.kind in ("float", "double"):
@@ -68,6 +70,7 @@ class Truth:
         self.primary = "PRIMARY" in indexes
         self.keys = [indexes["PRIMARY"]] if self.primary else [frozenset(), *indexes.values()]
         self.names = [field.name for field in fields]
+        self.virtual = frozenset(f.name for f in fields if f.virtual)
         self.floats = frozenset(f.name for f in fields if f.kind in ("float", "double"))
         self.rows = []
 
@@ -107,14 +110,15 @@ def read(connection):
             return {}
         within = "table_schema IN (%s)" % ", ".join(map(literal, found))
         cursor.execute(
-            "SELECT table_schema, table_name, column_name, data_type, table_type FROM"
+            "SELECT table_schema, table_name, column_name, data_type, extra, table_type FROM"
             " information_schema.columns JOIN information_schema.tables USING (table_schema,"
             " table_name) WHERE %s AND table_type IN ('BASE TABLE', 'SEQUENCE', 'SYSTEM VERSIONED')"
             " ORDER BY table_schema, table_name, ordinal_position" % within)
         fields, versioned = {}, set()
-        for schema, table, column, kind, table_type in cursor.fetchall():
-            fields.setdefault((schema, table), []).append(
-                Field(column, kind, KINDS.get(str(kind).lower(), "text")))
+        for schema, table, column, kind, extra, table_type in cursor.fetchall():
+            field = Field(column, kind, KINDS.get(str(kind).lower(), "text"))
+            field.virtual = "VIRTUAL" in extra.upper()
+            fields.setdefault((schema, table), []).append(field)
             if table_type == "SYSTEM VERSIONED":
                 versioned.add((schema, table))
         for name in versioned:

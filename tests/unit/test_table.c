@@ -307,6 +307,10 @@ static const struct schema_case schema_cases[] = {
 		{ B("a"), B("time"), B("time(3)"), B(""), -1, -1, -1, 3, true, 0 }, NULL },
 	{ { "", 11, "", 0, 0, NULL },
 		{ B("a"), B("time"), B("time(7)"), B(""), -1, -1, -1, 7, true, 0 }, "precision" },
+	{ { "", 15, "0c00", 0, 0, NULL },
+		{ B("a"), B("vector"), B("vector(3)"), B(""), 12, -1, -1, -1, true, 0 }, NULL },
+	{ { "", 15, "0c00", 0, 0, NULL },
+		{ B("a"), B("vector"), B("vector(4)"), B(""), 16, -1, -1, -1, true, 0 }, "length" },
 	{ { "", 141, "2900", 0, 0, NULL },
 		{ B("a"), B("varchar"), B("varchar(10) /*M!100301 COMPRESSED*/"), B("utf8mb4"), 40,
 			-1, -1, -1, true, 0 },
@@ -538,6 +542,49 @@ Test(table, a_label_of_the_schema_with_a_question_mark_is_not_certain)
 		}
 		fl_buf_finish(&body);
 		fl_buf_finish(&text);
+		fl_table_unref(def);
+	}
+}
+
+/* Built by hand: make_table()'s columns are nullable. */
+static struct fl_table_def *make_lives(const char *nullable, const char *key, bool is_mariadb)
+{
+	char hex[256];
+	snprintf(hex, sizeof(hex),
+		"7b0000000000 0100 01 73 00 01 74 00 04 03 11 11 03 02 0606 %s 04 08 01 61 01 62 "
+		"01 63 01 64 %s",
+		nullable, key);
+	struct fl_buf body = { 0 };
+	put_hex(&body, hex);
+	/* SIGNEDNESS of the two INTs */
+	put_hex(&body, "01 01 00");
+	struct fl_event event = event_of(FL_EVENT_TABLE_MAP, &body);
+	struct fl_table_def *def = NULL;
+	struct fl_err err = { 0 };
+	int code = fl_table_decode(&event, test_format(is_mariadb), test_collations(), &def, &err);
+	cr_assert_eq(code, 0, "%s", err.text);
+	fl_buf_finish(&body);
+	return def;
+}
+
+Test(table, a_table_that_may_keep_its_history_is_looked_up)
+{
+	static const struct {
+		const char *nullable, *key;
+		bool is_mariadb, ambiguous;
+	} cases[] = {
+		{ "00", "08 02 00 02", true, true },  /* PRIMARY KEY (a, c) */
+		{ "00", "", true, true },	      /* none */
+		{ "00", "08 01 00", true, false },    /* PRIMARY KEY (a) */
+		{ "00", "08 02 02 00", true, false }, /* PRIMARY KEY (c, a) */
+		{ "02", "08 02 00 02", true, false }, /* b may be NULL */
+		{ "00", "08 02 00 02", false, false },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct fl_table_def *def =
+			make_lives(cases[i].nullable, cases[i].key, cases[i].is_mariadb);
+		cr_expect_eq(def->ambiguous, cases[i].ambiguous, "case %zu", i);
+		cr_expect_eq(def->complete, !cases[i].ambiguous, "case %zu", i);
 		fl_table_unref(def);
 	}
 }

@@ -50,8 +50,9 @@ def parse(text):
 
 
 class Column:
-    """`kind`: int, decimal, float, double, bit, text, binary, json, geojson, or own geojson (of a server that
-    has none); `edges`: literals that all occur; `draw(random)`: makes further ones; neither: a column that the server generates."""
+    """`kind`: int, decimal, float, double, bit, text, label, binary, json, geojson, or own geojson (of
+    a server that has none); `edges`: literals that all occur; `draw(random)`: makes further ones;
+    neither: a column that the server generates."""
 
     def __init__(self, name, sql, kind, edges=(), draw=None, nullable=True):
         self.name, self.sql, self.kind = name, sql, kind
@@ -79,6 +80,7 @@ class Column:
             "float": "`%s` * 1e0",  # alone it is shown with six digits, or as many as declared
             "double": "`%s` * 1e0",
             "bit": "CAST(`%s` AS UNSIGNED)",
+            "label": "CONVERT(`%s` USING utf8mb4)",
             "binary": "HEX(`%s`)",
             "own geojson": "HEX(`%s`)",
             "json": "CAST(`%s` AS CHAR)",

@@ -225,7 +225,7 @@ def choices(server):
         else:
             edges = ("0", "1", str(1 << count - 1), str((1 << count) - 1))
             draw = lambda random: str(random.getrandbits(count))  # noqa: E731
-        columns.append(Column(name, sql, "text", edges, draw))
+        columns.append(Column(name, sql, "label", edges, draw))
 
     add("enum", "e_1", ["only"])
     add("enum", "e_3", ["small", "it''s", "größer"])
@@ -234,6 +234,8 @@ def choices(server):
     add("enum", "e_256", many[:256])
     add("enum", "e_latin1", ["é", "?", "a?b", "€"], "latin1")
     add("enum", "e_ascii", ["a", "b"], "ascii")
+    add("enum", "e_binary", ["a", "é"], "binary")
+    add("set", "s_binary", ["a", "é"], "binary")
     add("set", "s_1", ["only"])
     add("set", "s_3", ["a", "ß", "漢"])
     add("set", "s_odd", ['"', "it''s", "\\\\", "(", "a b", "漢"])

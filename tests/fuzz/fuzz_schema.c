@@ -5,7 +5,7 @@
  * name, data type, column type, character set, octet length, precision, scale, fraction, whether it
  * is nullable, and the place in the key; numbers that are not given are NULL there.
  */
-#include "target.h"
+#include "show.h"
 
 enum { MOST_COLUMNS = 100 };
 
@@ -80,7 +80,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 
 	struct fl_schema_column columns[MOST_COLUMNS] = { 0 };
-	unsigned count = take_columns(fl_take_bytes(&c, fl_cursor_left(&c)), columns);
+	struct fl_bytes text = { (const char *)c.at, fl_cursor_left(&c) };
+	const char *end = text.size > 0 ? memchr(text.data, '\0', text.size) : NULL;
+	if (end != NULL)
+		text.size = (size_t)(end - text.data);
+	unsigned count = take_columns(text, columns);
 	enum fl_names names = def->names;
 	bool complete = def->complete;
 	struct fl_err err = { 0 };
@@ -89,6 +93,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	must(rc == FL_OK ? def->names != FL_NAMES_NONE
 			 : def->names == names && def->complete == complete);
 	check(def);
+	if (end != NULL) {
+		fl_take(&c, text.size + 1);
+		event.type = FL_EVENT_WRITE_ROWS;
+		event.body = fl_take_bytes(&c, fl_cursor_left(&c));
+		struct fl_rows rows;
+		if (fl_rows_decode(&event, &format, &rows, NULL) == FL_OK &&
+			fl_rows_check(&rows, def, NULL) == FL_OK)
+			fuzz_show_all(&rows, def);
+	}
 	fl_table_unref(def);
 	return 0;
 }

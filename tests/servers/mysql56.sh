@@ -48,7 +48,7 @@ cmd_install() { # [FOLDER OF THE PACKAGE]
         --innodb-doublewrite=0 --innodb-log-file-size=4M --innodb-fast-shutdown=2 \
         >"$new/bootstrap.log" 2>&1 || die "mysqld --bootstrap failed"
     chmod -R a+rX "$new/data"
-    "$new/mysqld" --no-defaults --version | sed 's/^.* Ver //' >"$new/version"
+    LD_LIBRARY_PATH=$new "$new/mysqld" --no-defaults --version | sed 's/^.* Ver //' >"$new/version"
     rm -rf "$home"
     mkdir -p "$(dirname "$home")"
     mv "$new" "$home"

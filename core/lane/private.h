@@ -37,6 +37,7 @@ struct fl_lane {
 	 * prepared there. `replay` is how far it has come; what the position has is not delivered.
 	 */
 	bool replaying;
+	bool replay_by_place; /* in this session: GTIDs do not tell what the position has */
 	struct fl_position replay;
 	struct fl_grouper *grouper;
 	struct fl_schema *schema;
@@ -61,6 +62,16 @@ struct fl_lane {
 
 /* The thread. */
 void fl_lane_run(void *lane);
+
+/* replay.c; the thread's alone. */
+
+/* While the lane is replaying: 1: the sinks have the transaction already, or it is none; 0: it is
+ * to be delivered; FL_ENOMEM. */
+int fl_lane_pass_over(struct fl_lane *lane, const struct fl_txn *txn);
+/* With a new session, before it is opened. 0 or FL_ELOST. */
+int fl_lane_prepare_replay(struct fl_lane *lane, struct fl_session *session, struct fl_err *err);
+/* The binlog from there on is not to be had: goes on from the position itself. */
+void fl_lane_give_up_replay(struct fl_lane *lane, const struct fl_err *err);
 
 /* What reader.c and files.c share; the thread's alone. */
 

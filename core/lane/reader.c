@@ -62,34 +62,11 @@ static int push_patiently(struct fl_lane *lane, struct fl_seat *seat, struct fl_
 	return result;
 }
 
-/* Whether the sinks have the transaction already. */
-static bool is_behind(const struct fl_position *position, const struct fl_txn *txn)
-{
-	if (position->gtids != NULL && txn->gtid.kind != FL_GTID_NONE)
-		return fl_gtid_set_contains(position->gtids, &txn->gtid);
-	return fl_binlog_compare(txn->view.file.data, txn->view.position, position->file,
-		       position->offset) <= 0;
-}
-
-/* Reading from before the position: what is behind it is passed over. 1; 0: the transaction is the
- * first that is new; FL_ENOMEM. */
-static int pass_over(struct fl_lane *lane, struct fl_txn *txn)
-{
-	if (!is_behind(&lane->position, txn)) {
-		lane->replaying = txn->is_place;
-		if (!lane->replaying)
-			fl_position_finish(&lane->replay);
-		return lane->replaying;
-	}
-	int result = fl_txn_advance(txn, &lane->replay);
-	return result != 0 ? result : 1;
-}
-
 /* Hooked into the grouper: hands a transaction to every sink. */
 static int deliver(void *ctx, struct fl_txn *txn)
 {
 	struct fl_lane *lane = ctx;
-	int passed = lane->replaying ? pass_over(lane, txn) : 0;
+	int passed = lane->replaying ? fl_lane_pass_over(lane, txn) : 0;
 	if (passed != 0) {
 		fl_txn_unref(txn);
 		return passed == 1 ? 0 : passed;
@@ -308,18 +285,6 @@ static enum fl_next on_event(struct fl_lane *lane, const uint8_t *data, size_t s
 	return fl_grouper_at_boundary(lane->grouper) ? fl_lane_at_boundary(lane) : FL_NEXT_GO_ON;
 }
 
-/* The binlog from where XA transactions were prepared is no longer there: goes on from the position
- * itself. */
-static void give_up_replay(struct fl_lane *lane, const struct fl_err *err)
-{
-	fl_warn(NULL,
-		"the rows of XA transactions that were prepared earlier can't be read again, and "
-		"their XA COMMIT will be a doubt: %s",
-		err->text);
-	lane->replaying = false;
-	fl_position_finish(&lane->replay);
-}
-
 static enum fl_next read_events(struct fl_lane *lane, struct fl_session *session)
 {
 	for (;;) {
@@ -349,7 +314,7 @@ static enum fl_next read_events(struct fl_lane *lane, struct fl_session *session
 			return FL_NEXT_CONNECT_AGAIN;
 		case FL_READ_FATAL:
 			if (lane->replaying) {
-				give_up_replay(lane, &err);
+				fl_lane_give_up_replay(lane, &err);
 				return FL_NEXT_CONNECT_AGAIN;
 			}
 			return fl_lane_refuse(lane, &err);
@@ -389,9 +354,11 @@ static enum fl_next run_session(struct fl_lane *lane)
 	lane->placed = !lane->replaying && (from->gtids == NULL || !server->gtids);
 	fl_grouper_restart(lane->grouper, from, &server->collations);
 	fl_schema_clear(lane->schema);
-	result = atomic_load(&lane->stop) ? FL_ESTOPPED
-					  : fl_session_open(session, from, &lane->position,
-						    lane->config->until_current, &err);
+	result = lane->replaying ? fl_lane_prepare_replay(lane, session, &err) : 0;
+	if (result == 0)
+		result = atomic_load(&lane->stop) ? FL_ESTOPPED
+						  : fl_session_open(session, from, &lane->position,
+							    lane->config->until_current, &err);
 	if (result == 0) {
 		struct fl_buf text = { 0 };
 		fl_position_format(from, &text);
@@ -400,7 +367,7 @@ static enum fl_next run_session(struct fl_lane *lane)
 		fl_buf_finish(&text);
 		next = read_events(lane, session);
 	} else if (result == FL_EFATAL && lane->replaying) {
-		give_up_replay(lane, &err);
+		fl_lane_give_up_replay(lane, &err);
 	} else if (result == FL_EFATAL || result == FL_EUNSUPPORTED) {
 		next = fl_lane_refuse(lane, &err);
 	} else if (result != FL_ESTOPPED) {

@@ -55,6 +55,44 @@ static int append_set(
 	return result < 0 ? result : 0;
 }
 
+/* Whether a list of MariaDB's GTIDs has one of the domain and server, at least as late. */
+static bool has_gtid(const char *list, unsigned domain, unsigned server, unsigned long long number)
+{
+	unsigned d, s;
+	unsigned long long n;
+	for (; list != NULL && sscanf(list, " %u-%u-%llu", &d, &s, &n) == 3;
+		list = (list = strchr(list, ',')) != NULL ? list + 1 : NULL)
+		if (d == domain && s == server && n >= number)
+			return true;
+	return false;
+}
+
+/* MariaDB checks the set that the binlog is asked for, but what was applied is behind that. */
+static int check_state(
+	struct fl_session *session, const struct fl_gtid_set *applied, struct fl_err *err)
+{
+	struct fl_buf state = { 0 }, text = { 0 };
+	int result = fl_session_value(session, "SELECT @@global.gtid_binlog_state", &state, err);
+	fl_gtid_set_format(applied, &text);
+	fl_buf_char(&text, '\0');
+	if (result >= 0 && text.failed)
+		result = fl_err_set(err, FL_ENOMEM, "out of memory");
+	unsigned domain, server;
+	unsigned long long number;
+	const char *at = result >= 0 ? text.data : NULL;
+	for (; at != NULL && sscanf(at, "%u-%u-%llu", &domain, &server, &number) == 3;
+		at = (at = strchr(at, ',')) != NULL ? at + 1 : NULL)
+		if (result == 0 || !has_gtid(state.data, domain, server, number)) {
+			result = fl_err_set(err, FL_EFATAL,
+				"the source's binlog does not have %u-%u-%llu, which was applied",
+				domain, server, number);
+			break;
+		}
+	fl_buf_finish(&state);
+	fl_buf_finish(&text);
+	return result < 0 ? result : 0;
+}
+
 /* MySQL sends what we lack and never asks about what it lacks itself: after it lost its last
  * transactions, or if it is another server, the cache holds changes that the source does not know.
  * MariaDB checks this. What is logged but not yet committed has been sent to us too: it is owned,
@@ -120,6 +158,9 @@ int fl_session_open(struct fl_session *session, const struct fl_position *positi
 	if (by_gtids) {
 		int result =
 			applied->gtids != NULL ? check_executed(session, applied->gtids, err) : 0;
+		if (result == 0 && applied != position && applied->gtids != NULL &&
+			session->server.flavour == FL_MARIADB)
+			result = check_state(session, applied->gtids, err);
 		if (result != 0)
 			return result;
 		result = prepare_gtids(session, position->gtids, &encoded, err);

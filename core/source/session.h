@@ -74,6 +74,12 @@ int fl_session_current(struct fl_session *session, struct fl_position *ret, stru
 int fl_session_start_position(
 	struct fl_session *session, const char *start, struct fl_position *ret, struct fl_err *err);
 
+/* Whether the position's place is where its GTIDs end in this server's binlog, so that its places
+ * tell what is behind and before it. 1; 0: it is not, or the server can't tell (MySQL, where GTIDs
+ * tell as much); FL_ELOST. */
+int fl_session_is_at(
+	struct fl_session *session, const struct fl_position *position, struct fl_err *err);
+
 /* Checks a `start` setting's form alone. */
 int fl_start_check(const char *start, struct fl_err *err);
 

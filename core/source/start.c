@@ -107,6 +107,27 @@ static int ask_set_at(struct fl_session *session, const char *file, uint64_t off
 	return result;
 }
 
+int fl_session_is_at(
+	struct fl_session *session, const struct fl_position *position, struct fl_err *err)
+{
+	struct fl_gtid_set *set = NULL;
+	if (session->server.flavour != FL_MARIADB || position->gtids == NULL ||
+		position->file[0] == '\0')
+		return 0;
+	int result = ask_set_at(session, position->file, position->offset, &set, err);
+	if (result == 0 && set != NULL) {
+		struct fl_buf ours = { 0 }, theirs = { 0 };
+		fl_gtid_set_format(position->gtids, &ours);
+		fl_gtid_set_format(set, &theirs);
+		result = !ours.failed && ours.size == theirs.size && ours.size > 0 &&
+			 memcmp(ours.data, theirs.data, ours.size) == 0;
+		fl_buf_finish(&ours);
+		fl_buf_finish(&theirs);
+	}
+	fl_gtid_set_destroy(set);
+	return result == FL_ELOST || result == FL_ENOMEM ? result : result == 1;
+}
+
 /* The first row's file name (column 0), and its offset and set where `status` says that the row has
  * them (columns 1 and 4). */
 static int ask_place(struct fl_session *session, const char *sql, bool status,

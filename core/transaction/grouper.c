@@ -54,6 +54,11 @@ void fl_grouper_restart(struct fl_grouper *g, const struct fl_position *from,
 	g->offset = g->told = from->offset;
 }
 
+void fl_grouper_forget_prepared(struct fl_grouper *g)
+{
+	fl_prepared_clear(g->prepared);
+}
+
 void fl_grouper_move(struct fl_grouper *g, uint64_t offset)
 {
 	g->offset = g->told = offset;

@@ -45,6 +45,9 @@ void fl_grouper_show_geojson(struct fl_grouper *grouper);
 void fl_grouper_restart(struct fl_grouper *grouper, const struct fl_position *from,
 	const struct fl_collations *collations);
 
+/* XA COMMIT of what is prepared now will be a doubt. */
+void fl_grouper_forget_prepared(struct fl_grouper *grouper);
+
 /* The next event begins at this offset of the same file: for a source that can be moved. */
 void fl_grouper_move(struct fl_grouper *grouper, uint64_t offset);
 

@@ -36,12 +36,17 @@ static struct fl_txn *unlink_entry(struct fl_prepared *prepared, struct entry **
 	return txn;
 }
 
+void fl_prepared_clear(struct fl_prepared *prepared)
+{
+	while (prepared->oldest != NULL)
+		fl_txn_unref(unlink_entry(prepared, &prepared->oldest));
+}
+
 void fl_prepared_destroy(struct fl_prepared *prepared)
 {
 	if (prepared == NULL)
 		return;
-	while (prepared->oldest != NULL)
-		fl_txn_unref(unlink_entry(prepared, &prepared->oldest));
+	fl_prepared_clear(prepared);
 	free(prepared);
 }
 

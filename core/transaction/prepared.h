@@ -14,6 +14,9 @@ struct fl_prepared;
 struct fl_prepared *fl_prepared_create(size_t limit_bytes);
 void fl_prepared_destroy(struct fl_prepared *prepared);
 
+/* Forgets them all. */
+void fl_prepared_clear(struct fl_prepared *prepared);
+
 /* Takes the transaction's reference, and that of where it begins (may be NULL: not known). An older
  * one of the same xid is dropped. */
 void fl_prepared_put(struct fl_prepared *prepared, struct fl_bytes xid, struct fl_txn *txn,

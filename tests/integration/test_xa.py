@@ -2,9 +2,11 @@
 """XA transactions: their rows wait for XA COMMIT, wherever fastlane is stopped in between."""
 
 import random
+import re
 
 import pytest
 
+from harness.servers import MariaDB
 from harness.tables import Column, Table
 from harness.wait import wait_for
 
@@ -25,6 +27,13 @@ def decide(r, verb, name):
         if any(name in str(row) for row in r.source.run("XA RECOVER")):
             return r.source.run("XA %s '%s'" % (verb, name)) is not None
     wait_for(done, "the session that prepared %s has ended" % name)
+
+
+def inserted(r):
+    """The rows' numbers, in the order of the stream."""
+    with open(r.daemon.out) as file:
+        return [int(n) for n in re.findall(
+            r'"table":"numbers","op":"insert".*?"row":{"id":(\d+)', file.read())]
 
 
 @pytest.mark.source
@@ -137,3 +146,90 @@ def test_random_prepares_commits_rollbacks_and_restarts(source, rig, db, figures
     assert not stream.doubts
     r.daemon.stop()
     figures("%d rows, %d values compared, 0 differences" % (rows, values))
+
+
+def test_sequence_numbers_that_go_back_are_neither_lost_nor_repeated(start_server, rig, db):
+    """Without gtid_strict_mode a domain's numbers need not rise."""
+    server = start_server(MariaDB, "--gtid-strict-mode=OFF")
+    r = rig(server, [numbers(db)])
+    r.daemon.start()
+    prepare(r, "early", 1)
+    server.run("INSERT INTO numbers VALUES (2, 'high')",
+               "SET SESSION gtid_seq_no = 1000", "INSERT INTO numbers VALUES (3, 'higher')",
+               "SET SESSION gtid_seq_no = 500", "INSERT INTO numbers VALUES (4, 'back')",
+               database=db)
+    r.settle()
+    r.daemon.stop()
+    r.daemon.start()
+    r.settle()
+    server.run("SET SESSION gtid_seq_no = 2000", "INSERT INTO numbers VALUES (5, 'highest')",
+               database=db)
+    r.settle()
+    server.run("SET SESSION gtid_seq_no = 100", "INSERT INTO numbers VALUES (6, 'low')",
+               database=db)
+    r.daemon.stop()
+    server.run("SET SESSION gtid_seq_no = 200", "INSERT INTO numbers VALUES (7, 'low')",
+               database=db)
+    r.daemon.start()
+    decide(r, "COMMIT", "early")
+    r.settle()
+    r.daemon.stop()
+    ids = inserted(r)
+    assert sorted(ids) == [1, 2, 3, 4, 5, 6, 7], "each once"
+    assert r.compare(sinks=("hot", "pool"))[0] == 2 * 7
+
+
+@pytest.fixture
+def replica(start_server):
+    """A MariaDB and its replica, both with binlogs of the same GTIDs."""
+    primary, second = start_server(MariaDB), start_server(MariaDB, "--log-slave-updates")
+    second.run("CHANGE MASTER TO master_host='127.0.0.1', master_port=%d, master_user='repl',"
+               " master_password='repl', master_use_gtid=slave_pos" % primary.port, "START SLAVE")
+
+    def catch_up():
+        wait_for(lambda: second.gtids() == primary.gtids(), "the replica has caught up")
+        second.run("STOP SLAVE")
+    return primary, second, catch_up
+
+
+def test_a_promoted_replica_with_its_domains_in_another_order(replica, rig, db):
+    primary, second, catch_up = replica
+    r = rig(primary, [numbers(db)])
+    r.daemon.start()
+    prepare(r, "early", 1)
+    catch_up()
+    number = int(primary.gtids().split("-")[2])
+    primary.run("INSERT INTO numbers VALUES (2, 'zero')", "SET SESSION gtid_domain_id = 1",
+                "INSERT INTO numbers VALUES (3, 'one')", database=db)
+    r.daemon.wait_for(lambda: r.redis.exists("numbers:3"), "both are there")
+    r.daemon.stop()
+    for domain, seq, row in (1, 1, 3), (1, 2, 4), (0, number + 1, 2), (0, number + 2, 5):
+        second.run("SET SESSION server_id = %d" % primary.port,
+                   "SET SESSION gtid_domain_id = %d" % domain, "SET SESSION gtid_seq_no = %d" % seq,
+                   "INSERT INTO numbers VALUES (%d, 'row')" % row, database=db)
+    r.source = second
+    r.daemon.sections["source"]["socket"] = second.socket
+    r.daemon.write()
+    r.daemon.start()
+    decide(r, "COMMIT", "early")
+    r.settle()
+    r.daemon.stop()
+    ids = inserted(r)
+    assert ids == [2, 3, 4, 5, 1], "each once"
+
+
+def test_a_promoted_replica_that_lacks_what_was_applied_is_refused(replica, rig, db):
+    primary, second, catch_up = replica
+    r = rig(primary, [numbers(db)])
+    r.daemon.start()
+    prepare(r, "early", 1)
+    catch_up()
+    primary.run("INSERT INTO numbers VALUES (2, 'lost')", "INSERT INTO numbers VALUES (3, 'lost')",
+                database=db)
+    r.daemon.wait_for(lambda: r.redis.exists("numbers:3"), "both are there")
+    r.daemon.stop()
+    second.run(*("INSERT INTO numbers VALUES (%d, 'other')" % n for n in range(4, 9)), database=db)
+    r.daemon.sections["source"]["socket"] = second.socket
+    r.daemon.write()
+    assert r.daemon.run(seconds=60) == 4, "halted"
+    assert not r.redis.exists("numbers:8"), "nothing behind what is lacking"

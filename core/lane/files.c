@@ -7,12 +7,32 @@
 #include "lane/private.h"
 #include "source/file.h"
 
+/* The number at the end of a binlog file's name; -1 if there is none. */
+static int64_t number_of(const char *file)
+{
+	int64_t number = 0;
+	const char *digits = file + strlen(file);
+	while (digits > file && digits[-1] >= '0' && digits[-1] <= '9')
+		digits--;
+	if (*digits == '\0')
+		return -1;
+	for (; *digits != '\0' && number < INT64_MAX / 10 - 1; digits++)
+		number = number * 10 + (*digits - '0');
+	return number;
+}
+
 /* Whether nothing is lacking between what the sinks have and where the first file begins. */
 static int check_gap(struct fl_lane *lane, const struct fl_position *begin, struct fl_err *err)
 {
 	const struct fl_position *position = &lane->position;
 	bool by_gtids = position->gtids != NULL && begin->gtids != NULL;
 	bool fits;
+	if (!by_gtids && strcmp(position->file, begin->file) != 0 &&
+		(number_of(position->file) < 0 || number_of(begin->file) < 0))
+		return fl_err_set(err, FL_EFATAL,
+			"%s has no GTIDs, and its name does not tell how it lies to the sink's "
+			"position, %s: give it the name that the server gave it",
+			begin->file, position->file);
 	if (by_gtids)
 		fits = fl_gtid_set_covers(position->gtids, begin->gtids);
 	else
@@ -30,6 +50,55 @@ static int check_gap(struct fl_lane *lane, const struct fl_position *begin, stru
 		text.data != NULL ? text.data : "");
 	fl_buf_finish(&text);
 	return FL_EFATAL;
+}
+
+/* How a file lies to what has been read of those before it: 0 behind it; < 0: it begins earlier;
+ * > 0: later, something is lacking. Where there are no GTIDs, the names tell: behind the end of a
+ * file stands the next one's name, unless the server crashed. */
+static int compare_begin(
+	const struct fl_position *read, const struct fl_position *begin, const char *previous)
+{
+	if (read->gtids != NULL && begin->gtids != NULL) {
+		if (!fl_gtid_set_covers(read->gtids, begin->gtids))
+			return 1;
+		if (!fl_gtid_set_covers(begin->gtids, read->gtids))
+			return -1;
+		if (!fl_gtid_set_is_empty(read->gtids))
+			return 0;
+	}
+	bool has_ended = strcmp(read->file, previous) != 0;
+	int64_t expected = has_ended ? number_of(read->file) : number_of(previous) + 1;
+	int64_t number = number_of(begin->file);
+	return (number > expected) - (number < expected);
+}
+
+/* Whether the file goes on where the one before it ended. */
+static int check_order(struct fl_lane *lane, const char *path, const char *previous_path,
+	const struct fl_gtid *torn, struct fl_err *err)
+{
+	struct fl_position begin = { 0 };
+	const char *slash = strrchr(previous_path, '/');
+	const char *previous = slash != NULL ? slash + 1 : previous_path;
+	int result = fl_binlog_file_begin(path, &begin, err);
+	if (result != 0)
+		return result;
+	int order = compare_begin(&lane->read, &begin, previous);
+	/* A server may count what it had not finished when it crashed. */
+	if (order > 0 && torn->kind != FL_GTID_NONE && lane->read.gtids != NULL &&
+		fl_gtid_set_add(lane->read.gtids, torn) == 0)
+		order = compare_begin(&lane->read, &begin, previous);
+	if (order > 0)
+		result = fl_err_set(err, FL_EFATAL,
+			"there is binlog missing between %s and %s: name all files between them, "
+			"in their order",
+			previous, begin.file);
+	else if (order < 0)
+		result = fl_err_set(err, FL_EFATAL,
+			"%s begins before %s ends: name each file once, in the order in which "
+			"they were written",
+			begin.file, previous);
+	fl_position_finish(&begin);
+	return result;
 }
 
 static int feed(struct fl_lane *lane, struct fl_binlog_file *file, struct fl_err *err)
@@ -60,7 +129,7 @@ static int feed(struct fl_lane *lane, struct fl_binlog_file *file, struct fl_err
 static int rewind_file(struct fl_lane *lane, struct fl_binlog_file *file,
 	const struct fl_collations *collations, struct fl_err *err)
 {
-	const struct fl_position *last = lane->replaying ? &lane->replay : &lane->position;
+	const struct fl_position *last = &lane->read;
 	struct fl_position place = { .offset = 4 };
 	memcpy(place.file, fl_binlog_file_name(file), sizeof(place.file));
 	fl_grouper_restart(lane->grouper, &place, collations);
@@ -124,15 +193,22 @@ void fl_lane_read_files(struct fl_lane *lane)
 	struct fl_err err = { 0 };
 	struct fl_collations collations = { 0 };
 	const char *const *paths = lane->config->files;
+	struct fl_gtid torn = { 0 };
 	fl_position_finish(&lane->replay);
 	lane->replaying = true;
 	int result = fl_binlog_file_begin(paths[0], &lane->replay, &err);
 	if (result == 0)
 		result = check_gap(lane, &lane->replay, &err);
+	if (result == 0 && fl_position_copy(&lane->replay, &lane->read) != 0)
+		result = fl_err_set(&err, FL_ENOMEM, "out of memory");
 	if (result == 0 && fl_collations_known(&collations) != 0)
 		result = fl_err_set(&err, FL_ENOMEM, "out of memory");
 	for (size_t i = 0; paths[i] != NULL && result == 0; i++) {
-		result = read_file(lane, paths[i], &collations, &err);
+		if (i > 0)
+			result = check_order(lane, paths[i], paths[i - 1], &torn, &err);
+		if (result == 0)
+			result = read_file(lane, paths[i], &collations, &err);
+		torn = *fl_grouper_gtid(lane->grouper);
 		if (result == 0)
 			result = check_end(lane, paths[i + 1] == NULL, &err);
 	}

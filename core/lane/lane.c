@@ -103,6 +103,7 @@ void fl_lane_destroy(struct fl_lane *lane)
 	fl_meeting_unref(lane->guest_meeting);
 	fl_position_finish(&lane->position);
 	fl_position_finish(&lane->replay);
+	fl_position_finish(&lane->read);
 	uv_cond_destroy(&lane->wake);
 	uv_mutex_destroy(&lane->mutex);
 	free(lane);

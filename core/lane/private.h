@@ -39,6 +39,7 @@ struct fl_lane {
 	bool replaying;
 	bool replay_by_place; /* in this session: GTIDs do not tell what the position has */
 	struct fl_position replay;
+	struct fl_position read; /* with files: behind what has been read of them */
 	struct fl_grouper *grouper;
 	struct fl_schema *schema;
 	unsigned failures;   /* connections lost or refused in a row */

@@ -66,6 +66,10 @@ static int push_patiently(struct fl_lane *lane, struct fl_seat *seat, struct fl_
 static int deliver(void *ctx, struct fl_txn *txn)
 {
 	struct fl_lane *lane = ctx;
+	if (lane->config->files != NULL && fl_txn_advance(txn, &lane->read) != 0) {
+		fl_txn_unref(txn);
+		return FL_ENOMEM;
+	}
 	int passed = lane->replaying ? fl_lane_pass_over(lane, txn) : 0;
 	if (passed != 0) {
 		fl_txn_unref(txn);

@@ -53,15 +53,16 @@ int fl_binlog_file_open(const char *path, struct fl_binlog_file **ret, struct fl
 	struct stat status;
 	if (!fl_file_name_is_valid(bytes))
 		return fl_err_set(err, FL_EINVAL, "%s can't be the name of a binlog file", path);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	/* Opening a pipe would wait for its other end. */
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0)
 		return fl_err_set(err, FL_EIO, "can't open %s: %s", path, strerror(errno));
 	int result = 0;
 	ssize_t got = 0;
-	if (fstat(fd, &status) != 0 || (got = pread(fd, magic, sizeof(magic), 0)) < 0)
-		result = fl_err_set(err, FL_EIO, "can't read %s: %s", path, strerror(errno));
-	else if (!S_ISREG(status.st_mode))
+	if (fstat(fd, &status) == 0 && !S_ISREG(status.st_mode))
 		result = fl_err_set(err, FL_EIO, "%s is no file that can be read twice", path);
+	else if ((got = pread(fd, magic, sizeof(magic), 0)) < 0)
+		result = fl_err_set(err, FL_EIO, "can't read %s: %s", path, strerror(errno));
 	else
 		result = check_kind(path, magic, (size_t)got, err);
 	struct fl_binlog_file *file = result == 0 ? calloc(1, sizeof(*file)) : NULL;
@@ -178,6 +179,22 @@ enum fl_read fl_binlog_file_read(
 	return FL_READ_EVENT;
 }
 
+static int check_first(const char *path, const struct fl_event *event, struct fl_err *err)
+{
+	enum { FLAG_RELAY_LOG = 64 };
+	if (event->type != FL_EVENT_FORMAT_DESCRIPTION)
+		return fl_err_set(err, FL_ECORRUPT,
+			"%s does not begin with a FORMAT_DESCRIPTION, but with %s: it is damaged",
+			path, fl_event_name(event->type));
+	/* Its places are another server's, and its own. */
+	if ((event->flags & FLAG_RELAY_LOG) != 0)
+		return fl_err_set(err, FL_EUNSUPPORTED,
+			"%s is a relay log: read the binlog of the server that it comes from, or "
+			"of the replica (log_replica_updates, log_slave_updates)",
+			path);
+	return 0;
+}
+
 int fl_binlog_file_begin(const char *path, struct fl_position *ret, struct fl_err *err)
 {
 	struct fl_binlog_file *file = NULL;
@@ -192,6 +209,10 @@ int fl_binlog_file_begin(const char *path, struct fl_position *ret, struct fl_er
 		if (fl_binlog_file_read(file, &data, &size, NULL) != FL_READ_EVENT ||
 			fl_event_decode(&format, data, size, &event, NULL) != 0)
 			break; /* told when it is read in earnest */
+		if (i == 0)
+			result = check_first(path, &event, err);
+		if (result != 0)
+			break;
 		if (event.type == FL_EVENT_FORMAT_DESCRIPTION) {
 			if (fl_format_decode(&event, &format, NULL) != 0)
 				break;

@@ -75,6 +75,11 @@ void fl_grouper_place(const struct fl_grouper *g, const char **ret_file, uint64_
 	*ret_offset = g->offset;
 }
 
+const struct fl_gtid *fl_grouper_gtid(const struct fl_grouper *g)
+{
+	return &g->gtid;
+}
+
 void fl_grouper_told_place(const struct fl_grouper *g, const char **ret_file, uint64_t *ret_offset)
 {
 	*ret_file = g->file;

@@ -67,6 +67,9 @@ bool fl_grouper_at_boundary(const struct fl_grouper *grouper);
 void fl_grouper_place(
 	const struct fl_grouper *grouper, const char **ret_file, uint64_t *ret_offset);
 
+/* The transaction under way; its kind is FL_GTID_NONE if it has none. */
+const struct fl_gtid *fl_grouper_gtid(const struct fl_grouper *grouper);
+
 /* The last place that an event has told: within a transaction the one above may be too low by
  * events that the source does not send, and is none to ask the source for. */
 void fl_grouper_told_place(

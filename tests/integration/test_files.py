@@ -12,7 +12,9 @@ import pytest
 
 from harness import workload
 from harness.daemon import command
+from harness.servers import MySQL
 from harness.tables import Column, Table
+from harness.wait import wait_for
 
 HEADER = 19
 
@@ -276,3 +278,81 @@ def test_a_transaction_that_a_crash_cut_off_is_dropped(small, mariadb):
     assert "as a server's does that crashed" in done.stderr
     rows = [json.loads(line) for line in lines(done.stdout, r.db)]
     assert [row["row"]["id"] for row in rows] == [1, 2, 3, 4, 6]
+
+
+@pytest.fixture(params=["mariadb", "mysql", "without GTIDs"])
+def three(request, start_server, rig, db, folder):
+    """Three binlog files, of one row each: rig, paths."""
+    if request.param == "without GTIDs":
+        server = start_server(MySQL, "--gtid-mode=OFF", "--enforce-gtid-consistency=OFF")
+    else:
+        server = request.getfixturevalue(request.param)
+    r = rig(server, [numbers(db)], start="current")
+    server.run("FLUSH BINARY LOGS", "INSERT INTO numbers VALUES (1, 'a')", "FLUSH BINARY LOGS",
+               "UPDATE numbers SET v = 'b'", "FLUSH BINARY LOGS", "UPDATE numbers SET v = 'c'",
+               database=db)
+    return r, binlog_files(server, folder)[-3:]
+
+
+@pytest.mark.parametrize("order, says", [
+    ([0, 2], "missing between"), ([1, 0], "begins before"), ([0, 0], "begins before"),
+    ([0, 1, 0], "begins before"), ([0, 1, 2], None)])
+def test_files_that_do_not_follow_one_another_are_refused(three, order, says):
+    r, paths = three
+    status = r.daemon.run("--binlog-file", *(paths[n] for n in order))
+    assert status == (3 if says else 0), r.daemon.log[-1000:]
+    rows = [json.loads(line) for line in lines(open(r.daemon.out).read(), r.db)]
+    values = [row["row"]["v"] for row in rows]
+    if says:
+        assert says in r.daemon.log
+        assert values == ["a", "b", "c"][order[0]:][:len(values)] and values, "none but in order"
+    else:
+        assert values == ["a", "b", "c"]
+
+
+def test_without_gtids_a_file_s_name_has_to_tell_its_place(start_server, rig, db, folder):
+    server = start_server(MySQL, "--gtid-mode=OFF", "--enforce-gtid-consistency=OFF")
+    r = rig(server, [numbers(db)], start="earliest")
+    server.run("FLUSH BINARY LOGS", "INSERT INTO numbers VALUES (1, 'a')", database=db)
+    r.daemon.start()
+    r.settle()
+    r.daemon.stop()
+    server.run("INSERT INTO numbers VALUES (2, 'b')", database=db)
+    path = binlog_files(server, folder)[-1]
+    os.rename(path, folder + "/saved")
+    assert r.daemon.run("--binlog-file", folder + "/saved") == 3
+    assert "does not tell how it lies to the sink's position" in r.daemon.log
+    os.rename(folder + "/saved", path)
+    assert r.daemon.run("--binlog-file", path) == 0
+    assert r.redis.exists("numbers:2")
+
+
+def test_a_relay_log_is_refused(start_server, rig, mariadb, mysql, db):
+    for source in mariadb, mysql:
+        replica = start_server(type(source))
+        if source.flavour == "mysql":
+            replica.run("CHANGE REPLICATION SOURCE TO source_host='127.0.0.1', source_port=%d,"
+                        " source_user='repl', source_password='repl', source_auto_position=1,"
+                        " get_source_public_key=1" % source.port, "START REPLICA IO_THREAD")
+        else:
+            replica.run("CHANGE MASTER TO master_host='127.0.0.1', master_port=%d, master_user="
+                        "'repl', master_password='repl'" % source.port, "START SLAVE IO_THREAD")
+        data = os.path.join(replica.dir, "data")
+        relay = wait_for(lambda: [name for name in os.listdir(data)
+                                  if re.search(r"relay-bin\.000002$", name)], "a relay log")[0]
+        done = command("--binlog-file", os.path.join(data, relay))
+        assert done.returncode == 3 and "is a relay log" in done.stderr, done.stderr
+
+
+def test_a_file_that_does_not_begin_with_its_format_is_refused(small):
+    r, path, found = small
+    damaged(path, lambda data: data[:4] + data[found[1][0]:])
+    done = command("--binlog-file", path)
+    assert done.returncode == 3 and "FORMAT_DESCRIPTION" in done.stderr, done.stderr
+
+
+def test_a_pipe_is_no_file(folder):
+    path = os.path.join(folder, "pipe")
+    os.mkfifo(path)
+    done = command("--binlog-file", path)
+    assert done.returncode == 3 and "no file that can be read twice" in done.stderr, done.stderr

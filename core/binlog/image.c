@@ -7,6 +7,7 @@ struct image {
 	struct fl_buf values;
 	uint8_t *present, *nulls; /* bitmaps of as many bits as the table has columns */
 	unsigned count;		  /* of the columns in it */
+	bool is_torn;		  /* lacks a document that has changed */
 };
 
 static void put_value(struct image *image, const struct fl_column_def *def, struct fl_cell cell)
@@ -61,6 +62,7 @@ static int put_columns(struct image *image, const struct fl_row *before, const s
 		bool const is_partial = partial != NULL && def->defs[i].type == FL_TYPE_JSON &&
 					fl_bit(partial, documents++) && state == FL_CELL_VALUE;
 		bool const changed = is_partial && is.size > 0;
+		image->is_torn |= changed && old_state == FL_CELL_ABSENT;
 		if (state == FL_CELL_ABSENT || (is_partial && !changed) ||
 			(changed && old_state == FL_CELL_ABSENT)) {
 			state = old_state;
@@ -127,7 +129,7 @@ int fl_image_complete(const struct fl_row *before, const struct fl_row *after,
 	memcpy(data, image.nulls, nulls);
 	if (image.values.size > 0)
 		memcpy(data + nulls, image.values.data, image.values.size);
-	*ret = (struct fl_row){ after->table, *present, data, (uint32_t)size };
+	*ret = (struct fl_row){ after->table, *present, data, (uint32_t)size, image.is_torn };
 out:
 	fl_buf_finish(&image.values);
 	free(image.present);

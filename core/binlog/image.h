@@ -66,9 +66,9 @@ static inline __attribute__((always_inline)) enum fl_cell_state fl_walk_next(
 
 /* An update's image after, made whole as far as it can be: columns that it lacks are as they were
  * before, if that image has them. `partial`: NULL, or a bit for each JSON column of the table: it
- * holds the changes of the document before; where there is none, the column is absent. The new
- * image lies in the arena; `present` is where its bitmap is kept for the next row. 0, FL_ENOMEM, or
- * FL_ECORRUPT where changes do not fit. */
+ * holds the changes of the document before; where that is not known, the column is absent and the
+ * image torn. The new image lies in the arena; `present` is where its bitmap is kept for the next
+ * row. 0, FL_ENOMEM, or FL_ECORRUPT where changes do not fit. */
 int fl_image_complete(const struct fl_row *before, const struct fl_row *after,
 	const uint8_t *partial, struct fl_arena *arena, const uint8_t **present, struct fl_row *ret,
 	struct fl_err *err);

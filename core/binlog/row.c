@@ -108,6 +108,11 @@ int fl_row_json(const struct fl_row *row, struct fl_buf *out, struct fl_err *err
 {
 	size_t const start = out->size;
 	int code = check_known(row, err);
+	if (code == 0 && row->is_torn)
+		code = fl_err_set(err, FL_EUNSUPPORTED,
+			FL_TABLE_FMT ": a JSON document was changed in part, and what it was is "
+				     "not in the log (binlog_row_image)",
+			FL_TABLE_ARG(def_of(row)));
 	if (code < 0)
 		return code;
 	const struct fl_table_def *def = def_of(row);

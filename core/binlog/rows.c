@@ -111,7 +111,7 @@ static void take_image(struct fl_cursor *cursor, const struct fl_table_def *def,
 	}
 	if (!c.failed)
 		*ret = (struct fl_row){ &def->table, present, cursor->at,
-			(uint32_t)(c.at - cursor->at) };
+			(uint32_t)(c.at - cursor->at), false };
 	*cursor = c;
 }
 

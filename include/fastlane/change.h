@@ -161,6 +161,7 @@ struct fl_row {
 	const uint8_t *present; /* bitmap of the columns in the image; NULL: all of them */
 	const uint8_t *data;	/* null bitmap, then values; NULL: there is no such image */
 	uint32_t size;		/* bytes */
+	bool is_torn;		/* a column that is not in it has changed: it can't be shown */
 };
 
 struct fl_change {

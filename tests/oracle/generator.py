@@ -123,6 +123,8 @@ class Generator:
         if self.has("restarts") and (self.careful or self.mariadb):
             # What a restarted fastlane has not seen itself may be too young to be sure of.
             self.directive("expect doubt", "has been made or altered since the row was logged")
+        if self.has("partial_json"):
+            self.directive("expect doubt", "a JSON document was changed in part")
         for name in (self.db, self.other):
             self.add("CREATE DATABASE %s" % quoted(name))
         self.set_up()

@@ -3,11 +3,22 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
+#include <libdeflate.h>
 #include <limits.h>
 #include <sys/file.h>
 #include <unistd.h>
 
-enum { LARGEST = 64 << 20 };
+enum { LARGEST = 64 << 20, HEAD_SIZE = 300 };
+
+/* The first line: whose position follows, and a checksum of it and of the name. */
+static size_t make_head(const char *sink, struct fl_bytes position, char head[HEAD_SIZE])
+{
+	uint32_t sum = libdeflate_crc32(0, sink, strlen(sink));
+	sum = libdeflate_crc32(sum, position.data, position.size);
+	return (size_t)snprintf(head, HEAD_SIZE,
+		"fastlane position 1 sink=%.200s crc32=%08" PRIx32 "\n", sink, sum);
+}
 
 static int failed(struct fl_err *err, const char *what, const char *path)
 {
@@ -50,8 +61,11 @@ int fl_checkpoint_save(
 	int fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
 	if (fd < 0)
 		return failed(err, "create", fresh);
-	struct fl_bytes line_end = { "\n", 1 };
-	if (write_whole(fd, position) != 0 || write_whole(fd, line_end) != 0 || fsync(fd) != 0) {
+	char head[HEAD_SIZE];
+	struct fl_bytes const first = { head, make_head(sink, position, head) };
+	struct fl_bytes const line_end = { "\n", 1 };
+	if (write_whole(fd, first) != 0 || write_whole(fd, position) != 0 ||
+		write_whole(fd, line_end) != 0 || fsync(fd) != 0) {
 		failed(err, "write", fresh);
 		close(fd);
 		unlink(fresh);
@@ -61,6 +75,56 @@ int fl_checkpoint_save(
 	if (rename(fresh, path) != 0)
 		return failed(err, "replace", path);
 	return sync_folder(state_dir) == 0 ? 0 : failed(err, "sync", state_dir);
+}
+
+/* Reads the file behind what is in the buffer. */
+static int read_whole(int fd, const char *path, struct fl_buf *ret, struct fl_err *err)
+{
+	size_t const before = ret->size;
+	ssize_t size;
+	do {
+		char *to = fl_buf_reserve(ret, 4096);
+		size = to != NULL ? read(fd, to, 4096) : -1;
+		ret->size += size > 0 ? (size_t)size : 0;
+	} while ((size > 0 && ret->size - before < LARGEST) ||
+		 (size < 0 && errno == EINTR && !ret->failed));
+	if (ret->failed)
+		return fl_err_set(err, FL_ENOMEM, "out of memory");
+	return size < 0 ? failed(err, "read", path) : 0;
+}
+
+/* Takes the head and the last line break off what was read. */
+static int check(
+	const char *sink, const char *path, size_t before, struct fl_buf *ret, struct fl_err *err)
+{
+	char head[HEAD_SIZE], name[201] = "";
+	char const *text = ret->data + before;
+	size_t const size = ret->size - before;
+	const char *end = memchr(text, '\n', size);
+	size_t const head_size = end != NULL ? (size_t)(end - text) + 1 : 0;
+	if (head_size > 0 && head_size < HEAD_SIZE) {
+		memcpy(head, text, head_size);
+		head[head_size] = '\0';
+		if (sscanf(head, "fastlane position 1 sink=%200s crc32=%*8x\n", name) == 1 &&
+			strcmp(name, sink) != 0)
+			return fl_err_set(err, FL_ECORRUPT,
+				"%s is that of the sink %s: give each fastlane a state_dir of its "
+				"own; or remove it to begin at `start` with an empty cache",
+				path, name);
+	}
+	struct fl_bytes position = { text + head_size, size - head_size };
+	bool whole = head_size > 0 && position.size > 1 && position.data[position.size - 1] == '\n';
+	position.size -= whole;
+	whole = whole && make_head(sink, position, head) == head_size &&
+		memcmp(head, text, head_size) == 0;
+	if (!whole)
+		return fl_err_set(err, FL_ECORRUPT,
+			"%s is damaged, or not a file of fastlane's; remove it to begin at `start` "
+			"with an empty cache",
+			path);
+	memmove(ret->data + before, position.data, position.size);
+	ret->size = before + position.size;
+	return 1;
 }
 
 int fl_checkpoint_load(
@@ -73,23 +137,13 @@ int fl_checkpoint_load(
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return errno == ENOENT ? 0 : failed(err, "open", path);
-
-	size_t before = ret->size;
-	ssize_t size;
-	do {
-		char *to = fl_buf_reserve(ret, 4096);
-		size = to != NULL ? read(fd, to, 4096) : -1;
-		ret->size += size > 0 ? (size_t)size : 0;
-	} while ((size > 0 && ret->size - before < LARGEST) ||
-		 (size < 0 && errno == EINTR && !ret->failed));
-	int result = 1;
-	if (size < 0)
-		result = failed(err, "read", path);
-	else if (size > 0 || ret->size == before || ret->data[ret->size - 1] != '\n')
-		result = fl_err_set(err, FL_ECORRUPT,
-			"%s is damaged; remove it to begin at `start` with an empty cache", path);
+	size_t const before = ret->size;
+	int result = read_whole(fd, path, ret, err);
 	close(fd);
-	ret->size = result == 1 ? ret->size - 1 : before;
+	if (result == 0)
+		result = check(sink, path, before, ret, err);
+	if (result != 1)
+		ret->size = before;
 	return result;
 }
 

@@ -9,6 +9,7 @@
 #include "checkpoint.h"
 #include "lane/lane.h"
 #include "sink/worker.h"
+#include "source/file.h"
 #include "starter.h"
 
 enum {
@@ -238,6 +239,20 @@ static void merge_lanes(struct daemon *d)
 
 /* ---- sinks ---- */
 
+static int find_earliest(void *ctx, struct fl_position *ret, struct fl_err *err)
+{
+	const struct daemon *d = ctx;
+	struct fl_session *session = NULL;
+	if (d->lane_config.files != NULL)
+		return fl_binlog_file_begin(d->lane_config.files[0], ret, err);
+	int result =
+		fl_session_connect(&d->config->source, d->config->source.server_id, &session, err);
+	if (result == 0)
+		result = fl_session_start_position(session, "earliest", ret, err);
+	fl_session_close(session);
+	return result;
+}
+
 static void start_sinks(struct daemon *d)
 {
 	d->sinks_at = uv_now(&d->loop);
@@ -252,6 +267,9 @@ static void start_sinks(struct daemon *d)
 			.settings = fl_options_settings(config->options),
 			.map = d->config->map,
 			.on_doubt = d->config->on_doubt,
+			.on_cold = d->config->on_cold,
+			.earliest = find_earliest,
+			.earliest_ctx = d,
 			.state_dir = d->config->state_dir,
 			.start = &d->starter.start,
 			.changed = on_change,

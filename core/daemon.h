@@ -19,8 +19,8 @@ enum {
 };
 
 /* Runs until it is stopped by a signal; or, with `until_current`, until all sinks have what the
- * source had at the start; or, with `files` (NULL-terminated, else NULL), until they have what these
- * binlog files hold, which are then read instead of the source. Returns the exit code. */
+ * source had at the start; or, with `files` (NULL-terminated, else NULL), until they have what
+ * these binlog files hold, which are then read instead of the source. Returns the exit code. */
 int fl_daemon_run(const struct fl_config *config, bool until_current, const char *const *files);
 
 #endif

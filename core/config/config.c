@@ -180,6 +180,10 @@ static void load_fastlane(struct loader *l)
 	c->plugin_path = s->text(s->ctx, "plugin_path");
 	fl_config_size(s->text(s->ctx, "queue_bytes"), &c->queue_bytes, NULL);
 	fl_config_size(s->text(s->ctx, "transaction_bytes"), &c->transaction_bytes, NULL);
+	const char *on_cold = s->text(s->ctx, "on_cold");
+	c->on_cold = strcmp(on_cold, "halt") == 0	? FL_ON_COLD_HALT
+		     : strcmp(on_cold, "earliest") == 0 ? FL_ON_COLD_EARLIEST
+							: FL_ON_COLD_RESUME;
 	for (enum fl_level level = FL_LEVEL_ERROR; level <= FL_LEVEL_DEBUG; level++)
 		if (strcmp(s->text(s->ctx, "log_level"), levels[level]) == 0)
 			c->log_level = level;

@@ -7,6 +7,7 @@
 
 #include "map/map.h"
 #include "sink/plugin.h"
+#include "sink/worker.h"
 #include "source/session.h"
 
 /* One [sink:NAME]. */
@@ -23,6 +24,7 @@ struct fl_config {
 	uint64_t transaction_bytes; /* beyond it a transaction is passed on in parts */
 	enum fl_level log_level;
 	enum fl_on_doubt on_doubt;
+	enum fl_on_cold on_cold;
 	struct fl_source_config source;
 	size_t sink_count;
 	struct fl_sink_config *sinks;

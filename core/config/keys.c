@@ -129,6 +129,12 @@ static const struct fl_option fastlane_keys[] = {
 		.fallback = "64M",
 		.help = "a transaction beyond it is passed on in parts",
 		.check = check_size },
+	{ .name = "on_cold",
+		.type = FL_OPTION_CHOICE,
+		.choices = "resume|earliest|halt",
+		.fallback = "resume",
+		.help = "when a sink has lost the position that it kept: go on from the last one "
+			"known, from the earliest binlog, or halt" },
 	{ .name = "log_level",
 		.type = FL_OPTION_CHOICE,
 		.choices = "error|warn|info|debug",

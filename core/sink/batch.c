@@ -150,13 +150,15 @@ void fl_worker_save(struct fl_worker *w, bool now)
 		return;
 	w->unsaved = false;
 	w->saved_at = uv_hrtime();
-	if (w->config->plugin->position != NULL || w->config->state_dir == NULL)
+	if (w->config->state_dir == NULL)
 		return;
 	struct fl_err err = { 0 };
 	struct fl_bytes position = { w->settled.data, w->settled.size };
 	if (fl_checkpoint_save(w->config->state_dir, w->config->name, position, &err) != 0) {
-		fl_error(w->config->name, "%s: until it succeeds, a restart repeats changes",
-			err.text);
+		fl_error(w->config->name, "%s: until it succeeds, a restart %s", err.text,
+			w->config->plugin->position == NULL
+				? "repeats changes"
+				: "would not notice that the sink has been emptied");
 		w->unsaved = true;
 	}
 }
@@ -187,13 +189,54 @@ enum fl_end fl_worker_settle(struct fl_worker *w, bool all, int *ret_wait)
 	return end;
 }
 
+/* What is known of the sink's position from elsewhere: settled in this process, or kept in the
+ * file. 1, 0 or FL_E... as fl_checkpoint_load(). */
+static int find_known(const struct fl_worker *w, struct fl_buf *text, struct fl_err *err)
+{
+	if (w->settled.size > 0) {
+		fl_buf_append(text, w->settled.data, w->settled.size);
+		return 1;
+	}
+	if (w->config->state_dir == NULL)
+		return 0;
+	return fl_checkpoint_load(w->config->state_dir, w->config->name, text, err);
+}
+
+/* The sink keeps its position, had one, and has none. */
+static enum fl_end on_cold(struct fl_worker *w)
+{
+	const char *name = w->config->name;
+	struct fl_err err = { 0 };
+	int result;
+	switch (w->config->on_cold) {
+	case FL_ON_COLD_RESUME:
+		fl_warn(name, "has been emptied, or has lost its position: goes on from the last "
+			      "one known; what does not change stays absent (on_cold = resume)");
+		return END_NONE;
+	case FL_ON_COLD_EARLIEST:
+		fl_warn(name, "has been emptied, or has lost its position: begins at the earliest "
+			      "binlog (on_cold = earliest)");
+		result = w->config->earliest(w->config->earliest_ctx, &w->position, &err);
+		if (result == 0)
+			return END_NONE;
+		return fl_worker_outcome(
+			w, result == FL_ELOST || result == FL_ENOMEM ? FL_RETRY : FL_FAILED, &err);
+	case FL_ON_COLD_HALT:
+		break;
+	}
+	fl_err_set(&err, FL_EFATAL,
+		"it has been emptied, or has lost its position (on_cold = halt): fill it, or "
+		"remove "
+		"the file of its position from state_dir, to begin at `start`");
+	return fl_worker_outcome(w, FL_FAILED, &err);
+}
+
 enum fl_end fl_worker_find_position(struct fl_worker *w)
 {
 	struct fl_err err = { 0 };
 	struct fl_buf text = { 0 };
 	const struct fl_sink_plugin *plugin = w->config->plugin;
 	enum fl_end end = END_NONE;
-	int result = 0;
 
 	if (plugin->position != NULL) {
 		enum fl_outcome outcome = plugin->position(w->self, &text, &err);
@@ -204,12 +247,9 @@ enum fl_end fl_worker_find_position(struct fl_worker *w)
 		}
 	}
 	bool is_kept = text.size > 0;
-	if (text.size == 0 && w->settled.size > 0)
-		fl_buf_append(&text, w->settled.data, w->settled.size);
-	if (text.size == 0 && plugin->position == NULL && w->config->state_dir != NULL) {
-		result = fl_checkpoint_load(w->config->state_dir, w->config->name, &text, &err);
-		is_kept = result == 1;
-	}
+	int result = is_kept ? 0 : find_known(w, &text, &err);
+	bool const is_cold = result == 1 && plugin->position != NULL;
+	is_kept |= result == 1 && !is_cold;
 	if (result >= 0) {
 		struct fl_bytes bytes = { text.data, text.size };
 		fl_position_finish(&w->position);
@@ -222,12 +262,13 @@ enum fl_end fl_worker_find_position(struct fl_worker *w)
 				? ": remove it, and empty the cache, to begin at `start`"
 				: "");
 		end = END_HALTED;
+	} else if (is_cold) {
+		end = on_cold(w);
 	}
 	/* A position of its own from the first moment on, lest a restart begin somewhere else. */
 	w->position_moved = !is_kept;
-	if (!is_kept && end == END_NONE)
-		fl_info(w->config->name, "has no position of its own: begins at %s",
-			w->settled.size > 0 ? "what it had last settled" : "`start`");
+	if (text.size == 0 && end == END_NONE)
+		fl_info(w->config->name, "has no position of its own: begins at `start`");
 	w->submitted_at = 0;
 done:
 	fl_buf_finish(&text);

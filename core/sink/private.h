@@ -39,6 +39,7 @@ struct fl_worker {
 
 	/* The thread's alone. */
 	struct fl_host host;
+	uint64_t memory; /* the plugin's, from one instance to the next */
 	void *self;
 	struct fl_mapper *mapper;
 	struct fl_position position; /* behind the last transaction submitted */

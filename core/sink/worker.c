@@ -35,6 +35,7 @@ struct fl_worker *fl_worker_create(const struct fl_worker_config *config)
 		.row_old_json = fl_row_old_json,
 		.json_text = fl_json_text,
 		.halt_on_doubt = config->on_doubt == FL_ON_DOUBT_HALT,
+		.memory = &w->memory,
 	};
 	if (config->plugin->takes == FL_TAKES_OPERATIONS) {
 		w->mapper = fl_mapper_create(config->map, config->name, config->on_doubt);
@@ -188,13 +189,15 @@ static void close_plugin(struct fl_worker *w)
 	w->self = NULL;
 }
 
-/* Waits, longer after each failure in a row. */
+/* Waits longer after each failure in a row, and never as long as another that failed at the same
+ * time. */
 static void back_off(struct fl_worker *w)
 {
 	unsigned shift = w->failures < 7 ? w->failures : 7;
 	uint64_t delay = (uint64_t)FIRST_DELAY_MS << shift;
 	if (delay > LONGEST_DELAY_MS)
 		delay = LONGEST_DELAY_MS;
+	delay = delay / 2 + (uv_hrtime() ^ (uintptr_t)w >> 4) % (delay / 2 + 1);
 	w->failures++;
 	uint64_t until = uv_hrtime() + delay * 1000000;
 	uv_mutex_lock(&w->mutex);

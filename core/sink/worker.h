@@ -13,6 +13,10 @@
 #include "map/map.h"
 #include "transaction/seat.h"
 
+/* What to do when a sink that keeps its own position has none, and once had one: it has been
+ * emptied, or what was kept is lost. */
+enum fl_on_cold { FL_ON_COLD_RESUME, FL_ON_COLD_EARLIEST, FL_ON_COLD_HALT };
+
 /* Outlives the worker. */
 struct fl_worker_config {
 	const char *name;
@@ -20,7 +24,12 @@ struct fl_worker_config {
 	const struct fl_settings *settings;
 	const struct fl_map *map;
 	enum fl_on_doubt on_doubt;
-	const char *state_dir; /* for a sink that keeps no position; NULL: it is not kept */
+	enum fl_on_cold on_cold;
+	const char *state_dir; /* for a sink that keeps no position, and to know later that one that
+				* does had one; NULL: it is not kept */
+	/* Finds where the source's binlog begins, on the worker's thread. Blocks. 0, or FL_E... */
+	int (*earliest)(void *ctx, struct fl_position *ret, struct fl_err *err);
+	void *earliest_ctx;
 	const struct fl_position *start; /* where it begins if it has no position */
 	void (*changed)(void *ctx);	 /* any thread: there is news in fl_worker_state() */
 	void *changed_ctx;

@@ -17,6 +17,7 @@
  *
  * ABI CHANGES
  *   1.0  the first
+ *   1.1  fl_host: memory
  */
 #ifndef FASTLANE_SINK_H
 #define FASTLANE_SINK_H
@@ -29,7 +30,7 @@ extern "C" {
 
 /* A plugin fits if its major number equals the host's and its minor number is not above it. */
 #define FL_ABI_MAJOR 1
-#define FL_ABI_MINOR 0
+#define FL_ABI_MINOR 1
 
 enum fl_level {
 	FL_LEVEL_ERROR,
@@ -145,6 +146,9 @@ struct fl_host {
 	/* `on_doubt = halt`: a stream sink returns FAILED at a change that can't be decoded.
 	 * Otherwise it passes the change on as one in doubt, without its values. */
 	bool halt_on_doubt;
+	/* 1.1. A number of the sink's own that outlives the instance: 0 at its first open() in this
+	 * process, later what the last instance left there. */
+	uint64_t *memory;
 };
 
 enum {

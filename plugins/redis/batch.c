@@ -1,25 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A batch is MULTI, a SET or DEL for each operation, and MOVE, EXEC: written into one buffer, sent
- * at once, and answered by OK, a QUEUED for each command, and an array of as many results.
+ * A batch is a guard (claim.c), MULTI, a SET or DEL for each operation, a SET of the position key,
+ * and EXEC: written into one buffer, sent at once, and answered by two replies to the guard, OK, a
+ * QUEUED for each command, and an array of as many results.
  *
  * While a batch is unanswered the next ones are sent already. If the server refuses one (out of
- * memory, say) and then takes the next, the position would stand ahead of what was refused. So it
- * is not simply set: MOVE is a script that moves it only from where this batch's predecessor put
- * it. Whatever then happens, the position never passes a batch that was not applied; that later
- * data may be there without it does no harm, since all of it is sent again, in order.
- *
- * A missing position is let pass: it went with FLUSHALL, and the data with it.
+ * memory, say) and could take the next, the guard keeps it from doing so: the position key does not
+ * hold what the batch before was to leave there. Neither does it if another daemon has taken the
+ * key over, or if it has been lost.
  */
 #include "redis.h"
 
-static const char move_position[] = "local at = redis.call('GET', KEYS[1]) "
-				    "if at and at ~= ARGV[1] then return 0 end "
-				    "redis.call('SET', KEYS[1], ARGV[2]) "
-				    "return 1";
-
 /* proto-max-bulk-len, as every server has it unless told otherwise. */
 enum { VALUE_MAX = 512 * 1024 * 1024 };
+
+enum { GUARD_REPLIES = 2 };
 
 static void append_number(struct fl_buf *out, char prefix, uint64_t value)
 {
@@ -71,18 +66,6 @@ static void append_delete(struct fl_buf *out, const struct fl_operation *operati
 	resp_word(out, operation->key.data, operation->key.size);
 }
 
-static void append_move(struct redis_sink *self, struct fl_bytes position)
-{
-	struct fl_buf *out = &self->out;
-	resp_command(out, 6);
-	resp_word(out, "EVAL", 4);
-	resp_word(out, move_position, sizeof(move_position) - 1);
-	resp_word(out, "1", 1);
-	resp_word(out, self->position_key, strlen(self->position_key));
-	resp_word(out, self->sent_position.data, self->sent_position.size);
-	resp_word(out, position.data, position.size);
-}
-
 static bool is_position_key(struct redis_sink *self, struct fl_bytes key)
 {
 	size_t size = strlen(self->position_key);
@@ -122,11 +105,11 @@ enum fl_outcome redis_send(struct redis_sink *self, const struct fl_batch *batch
 	sent->id = batch->id;
 	sent->moves = moves;
 	fl_buf_clear(&sent->kinds);
-	fl_buf_clear(&sent->position);
-	fl_buf_append(&sent->position, batch->position.data, batch->position.size);
+	fl_buf_clear(&sent->mark);
 
 	struct fl_buf *out = &self->out;
 	fl_buf_clear(out);
+	redis_guard(self, (struct fl_bytes){ self->sent_mark.data, self->sent_mark.size }, out);
 	fl_buf_text(out, "*1\r\n$5\r\nMULTI\r\n");
 	for (size_t i = begin; i < end; i++) {
 		const struct fl_operation *operation = &batch->operations[i];
@@ -139,19 +122,25 @@ enum fl_outcome redis_send(struct redis_sink *self, const struct fl_batch *batch
 		else
 			append_delete(out, operation);
 	}
-	if (moves)
-		append_move(self, batch->position);
+	if (moves) {
+		redis_mark(self, batch->id, batch->position, &sent->mark);
+		resp_command(out, 3);
+		resp_word(out, "SET", 3);
+		resp_word(out, self->position_key, strlen(self->position_key));
+		resp_word(out, sent->mark.data, sent->mark.size);
+		fl_buf_char(&sent->kinds, 'S');
+	}
 	fl_buf_text(out, "*1\r\n$4\r\nEXEC\r\n");
-	if (sent->kinds.failed || sent->position.failed)
+	if (sent->kinds.failed || sent->mark.failed)
 		return redis_no_memory(err);
 	enum fl_outcome outcome = redis_flush(self, err);
 	if (outcome != FL_DONE)
 		return outcome;
 	self->pending++;
 	if (moves) {
-		fl_buf_clear(&self->sent_position);
-		fl_buf_append(&self->sent_position, batch->position.data, batch->position.size);
-		if (self->sent_position.failed)
+		fl_buf_clear(&self->sent_mark);
+		fl_buf_append(&self->sent_mark, sent->mark.data, sent->mark.size);
+		if (self->sent_mark.failed)
 			return redis_no_memory(err);
 	}
 	return FL_DONE;
@@ -168,7 +157,7 @@ static void put_position_back(struct redis_sink *self)
 
 	for (; self->pending > 1; self->pending--) {
 		size_t i = (self->first + self->pending - 1) % PIPELINE_MAX;
-		size_t replies = self->sent[i].kinds.size + self->sent[i].moves + 2;
+		size_t replies = GUARD_REPLIES + 1 + self->sent[i].kinds.size + 1;
 		for (; replies > 0; replies--) {
 			reply = redis_reply(self, &ignored);
 			if (reply == NULL)
@@ -176,11 +165,8 @@ static void put_position_back(struct redis_sink *self)
 			freeReplyObject(reply);
 		}
 	}
-	if (self->has_position)
-		reply = redisCommand(self->link, "SET %s %b", self->position_key,
-			self->settled_position.data, self->settled_position.size);
-	else
-		reply = redisCommand(self->link, "DEL %s", self->position_key);
+	reply = redisCommand(self->link, "SET %s %b", self->position_key, self->settled_mark.data,
+		self->settled_mark.size);
 	if (reply != NULL && reply->type != REDIS_REPLY_ERROR)
 		outcome = "it was put back";
 	freeReplyObject(reply);
@@ -227,30 +213,51 @@ static enum fl_outcome check_results(struct redis_sink *self, const struct sent 
 	size_t count = sent->kinds.size;
 	if (reply->type == REDIS_REPLY_ERROR)
 		return redis_refused(self, reply->str, err);
-	if (reply->type != REDIS_REPLY_ARRAY || reply->elements != count + sent->moves)
+	if (reply->type == REDIS_REPLY_NIL) {
+		fl_err_set(err, FL_ELOST,
+			"%s: %s is gone, or somebody else has written it: the batch was not "
+			"applied",
+			self->address, self->position_key);
+		return FL_RETRY;
+	}
+	if (reply->type != REDIS_REPLY_ARRAY || reply->elements != count)
 		return redis_confused(self, "EXEC", err);
 	enum fl_outcome outcome = FL_DONE;
 	for (size_t i = 0; i < count && outcome == FL_DONE; i++)
 		outcome = check_result(self, reply->element[i], sent->kinds.data[i], err);
-	if (!sent->moves)
-		return outcome;
-	const redisReply *move = reply->element[count];
-	bool moved = move->type == REDIS_REPLY_INTEGER && move->integer == 1;
-	if (outcome != FL_DONE && moved)
+	if (outcome != FL_DONE && sent->moves &&
+		reply->element[count - 1]->type == REDIS_REPLY_STATUS)
 		put_position_back(self);
-	if (outcome != FL_DONE || moved)
-		return outcome;
-	if (move->type == REDIS_REPLY_ERROR)
-		return redis_refused(self, move->str, err);
-	fl_err_set(err, FL_ELOST, "%s: %s was moved by somebody else", self->address,
-		self->position_key);
-	return FL_RETRY;
+	return outcome;
+}
+
+/* What the guard answers: OK to WATCH, and whether the position key is as it should be. It can't be
+ * told here why it is not: EXEC says that it did nothing. */
+static enum fl_outcome expect_guard(struct redis_sink *self, struct fl_err *err)
+{
+	static const int types[GUARD_REPLIES] = { REDIS_REPLY_STATUS, REDIS_REPLY_INTEGER };
+	for (size_t i = 0; i < GUARD_REPLIES; i++) {
+		enum fl_outcome outcome = FL_DONE;
+		redisReply *reply = redis_reply(self, err);
+		if (reply == NULL)
+			return FL_RETRY;
+		if (reply->type == REDIS_REPLY_ERROR)
+			outcome = redis_refused(self, reply->str, err);
+		else if (reply->type != types[i])
+			outcome = redis_confused(self, i == 0 ? "WATCH" : "EVAL", err);
+		freeReplyObject(reply);
+		if (outcome != FL_DONE)
+			return outcome;
+	}
+	return FL_DONE;
 }
 
 enum fl_outcome redis_settle(struct redis_sink *self, struct fl_err *err)
 {
 	struct sent *sent = &self->sent[self->first];
-	enum fl_outcome outcome = expect_queued(self, sent->kinds.size + sent->moves, err);
+	enum fl_outcome outcome = expect_guard(self, err);
+	if (outcome == FL_DONE)
+		outcome = expect_queued(self, sent->kinds.size, err);
 	if (outcome != FL_DONE)
 		return outcome;
 	redisReply *reply = redis_reply(self, err);
@@ -264,10 +271,9 @@ enum fl_outcome redis_settle(struct redis_sink *self, struct fl_err *err)
 	self->first = (self->first + 1) % PIPELINE_MAX;
 	self->pending--;
 	if (sent->moves) {
-		struct fl_buf old = self->settled_position;
-		self->settled_position = sent->position;
-		self->has_position = true;
-		sent->position = old;
+		struct fl_buf old = self->settled_mark;
+		self->settled_mark = sent->mark;
+		sent->mark = old;
 		self->host->settled(self->host->ctx, sent->id);
 	}
 	return FL_DONE;

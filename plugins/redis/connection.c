@@ -53,6 +53,11 @@ enum fl_outcome redis_refused(struct redis_sink *self, const char *answer, struc
 {
 	enum fl_outcome outcome = FL_FAILED;
 	const char *advice = "";
+	/* Before Redis 7 a script's error is wrapped: "ERR Error running script (...): -OOM ...".
+	 */
+	const char *inner = strncmp(answer, "ERR Error ", 10) == 0 ? strstr(answer, ": -") : NULL;
+	if (inner != NULL)
+		answer = inner + 3;
 	for (size_t i = 0; i < sizeof(refusals) / sizeof(*refusals); i++) {
 		size_t size = strlen(refusals[i].word);
 		if (strncmp(answer, refusals[i].word, size) == 0 &&

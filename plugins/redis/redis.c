@@ -14,10 +14,10 @@ static void redis_close(void *ctx)
 		redisFree(self->link);
 	for (size_t i = 0; i < PIPELINE_MAX; i++) {
 		fl_buf_finish(&self->sent[i].kinds);
-		fl_buf_finish(&self->sent[i].position);
+		fl_buf_finish(&self->sent[i].mark);
 	}
-	fl_buf_finish(&self->settled_position);
-	fl_buf_finish(&self->sent_position);
+	fl_buf_finish(&self->settled_mark);
+	fl_buf_finish(&self->sent_mark);
 	fl_buf_finish(&self->out);
 	free(self->position_key);
 	free(self);
@@ -56,31 +56,7 @@ static enum fl_outcome redis_open(const struct fl_host *host, const struct fl_se
 
 static enum fl_outcome redis_position(void *ctx, struct fl_buf *ret, struct fl_err *err)
 {
-	struct redis_sink *self = ctx;
-	fl_buf_clear(&self->out);
-	resp_command(&self->out, 2);
-	resp_word(&self->out, "GET", 3);
-	resp_word(&self->out, self->position_key, strlen(self->position_key));
-	enum fl_outcome outcome = redis_flush(self, err);
-	if (outcome != FL_DONE)
-		return outcome;
-	redisReply *reply = redis_reply(self, err);
-	if (reply == NULL)
-		return FL_RETRY;
-	if (reply->type == REDIS_REPLY_STRING) {
-		fl_buf_append(&self->settled_position, reply->str, reply->len);
-		fl_buf_append(&self->sent_position, reply->str, reply->len);
-		fl_buf_append(ret, reply->str, reply->len);
-		self->has_position = true;
-		if (self->settled_position.failed || self->sent_position.failed || ret->failed)
-			outcome = redis_no_memory(err);
-	} else if (reply->type == REDIS_REPLY_ERROR) {
-		outcome = redis_refused(self, reply->str, err);
-	} else if (reply->type != REDIS_REPLY_NIL) {
-		outcome = redis_confused(self, "GET", err);
-	}
-	freeReplyObject(reply);
-	return outcome;
+	return redis_claim(ctx, ret, err);
 }
 
 /* A batch in which keys are forgotten by pattern can't be one transaction: the server has no
@@ -127,17 +103,9 @@ static enum fl_outcome redis_submit(void *ctx, const struct fl_batch *batch, str
 	if (has_clear(batch))
 		return submit_with_clear(self, batch, err);
 
-	/* What keeps a batch from being passed over is that its successor finds another position
-	 * than it expects (batch.c). Where that would not show, one is awaited before the next. */
-	bool alone = self->sent_position.size == 0 ||
-		     (batch->position.size == self->sent_position.size &&
-			     memcmp(batch->position.data, self->sent_position.data,
-				     batch->position.size) == 0);
 	enum fl_outcome outcome =
 		redis_send(self, batch, 0, batch->operation_count, UINT32_MAX, true, err);
-	if (outcome == FL_DONE && alone)
-		outcome = redis_settle_all(self, err);
-	else if (outcome == FL_DONE && self->pending >= self->pipeline)
+	if (outcome == FL_DONE && self->pending >= self->pipeline)
 		outcome = redis_settle(self, err);
 	if (outcome != FL_DONE)
 		return outcome;

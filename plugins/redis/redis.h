@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The redis sink, private: one instance is one connection. redis.c is the sink itself, connection.c
- * makes the connection and judges errors, batch.c writes batches and reads their replies, clear.c
- * forgets keys by pattern. All on the sink's thread, but for interrupt().
+ * makes the connection and judges errors, claim.c keeps the position key, batch.c writes batches
+ * and reads their replies, clear.c forgets keys by pattern. All on the sink's thread, but for
+ * interrupt().
  */
 #ifndef FL_REDIS_H
 #define FL_REDIS_H
@@ -19,7 +20,7 @@ struct sent {
 	uint64_t id;
 	bool moves;	     /* its last operation moves the position: not so for a batch's parts */
 	struct fl_buf kinds; /* what was sent: 'S' set, 'D' delete */
-	struct fl_buf position;
+	struct fl_buf mark;  /* what the position key holds behind it */
 };
 
 struct redis_sink {
@@ -31,10 +32,10 @@ struct redis_sink {
 	char *position_key;
 	bool can_unlink, warned_of_key, warned_of_size;
 
-	/* The position in the server behind all that is settled, and the one that it will be once
-	 * everything sent is settled. Without one there is no text and has_position is false. */
-	struct fl_buf settled_position, sent_position;
-	bool has_position;
+	uint64_t owner; /* of the position key, as position() has claimed it */
+	/* What the position key holds, "owner=NUMBER/BATCH POSITION": behind all that is settled,
+	 * and once everything sent is settled. */
+	struct fl_buf settled_mark, sent_mark;
 
 	struct fl_buf out; /* a batch on its way to the connection */
 	unsigned pipeline, first, pending;
@@ -53,6 +54,16 @@ enum fl_outcome redis_refused(struct redis_sink *self, const char *answer, struc
 /* RETRY for an answer that is none to what was asked. */
 enum fl_outcome redis_confused(struct redis_sink *self, const char *asked, struct fl_err *err);
 enum fl_outcome redis_no_memory(struct fl_err *err);
+
+/* claim.c */
+/* Makes this sink the position key's owner and appends the position in it to `ret`; FAILED if a
+ * newer one has it. */
+enum fl_outcome redis_claim(struct redis_sink *self, struct fl_buf *ret, struct fl_err *err);
+/* What the position key holds behind that batch. */
+void redis_mark(const struct redis_sink *self, uint64_t batch, struct fl_bytes position,
+	struct fl_buf *out);
+/* To be sent in front of MULTI: with it EXEC does nothing unless the position key holds `mark`. */
+void redis_guard(const struct redis_sink *self, struct fl_bytes mark, struct fl_buf *out);
 
 /* batch.c */
 /* Sends operations as one transaction; with `moves` it ends by moving the position. Those of

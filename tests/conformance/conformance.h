@@ -48,6 +48,7 @@ extern const struct subject subject;
 /* What the host has been told. */
 extern struct host_state {
 	uint64_t settled; /* of the instance opened last */
+	uint64_t memory;  /* what the host lends under that name */
 	unsigned warnings, errors;
 	char log[512]; /* the last entry */
 } host_state;

@@ -104,6 +104,7 @@ struct fl_host host = {
 	.row_old_json = row_old_json,
 	.json_text = json_text,
 	.halt_on_doubt = true,
+	.memory = &host_state.memory,
 };
 
 const struct fl_sink_plugin *load_plugin(void)

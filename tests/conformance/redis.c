@@ -177,6 +177,20 @@ static enum fl_outcome submit_and_drain(
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
 #define POSITION     "fastlane:position:test"
 
+static void submit_first(struct sink *sink)
+{
+	cr_assert_eq(submit_number(sink, 1, 1), FL_PENDING);
+	cr_assert_eq(sink_drain(sink), FL_DONE, "%s", sink->err.text);
+}
+
+/* The position in its key, less the owner in front of it. */
+static const char *position_kept(void)
+{
+	const char *held = ask("GET " POSITION), *blank = strchr(held, ' ');
+	cr_assert(blank != NULL && strncmp(held, "owner=", 6) == 0, "%s", held);
+	return blank + 1;
+}
+
 Test(redis_sink, values_are_set_expire_and_go)
 {
 	struct sink sink;
@@ -190,7 +204,7 @@ Test(redis_sink, values_are_set_expire_and_go)
 	cr_expect_str_eq(ask("EXISTS c"), "0");
 	cr_expect_str_eq(ask("TTL t"), "4000000000");
 	cr_expect_str_eq(ask("TTL a"), "-1");
-	cr_expect_str_eq(ask("GET " POSITION), "p");
+	cr_expect_str_eq(position_kept(), "p");
 	cr_expect_str_eq(ask("DBSIZE"), "4");
 	sink_close(&sink);
 }
@@ -207,7 +221,7 @@ Test(redis_sink, a_unix_socket_and_a_database_and_a_key_of_ones_own)
 	cr_assert_eq(submit_number(&sink, 2, 10), FL_DONE);
 	cr_expect_str_eq(ask("DBSIZE"), "0");
 	cr_expect_str_eq(ask("SELECT 3"), "OK");
-	cr_expect_str_eq(ask("GET where"), "at:2");
+	cr_expect_str_eq(strchr(ask("GET where"), ' '), " at:2");
 	cr_expect_str_eq(ask("GET last"), "2");
 	sink_close(&sink);
 }
@@ -228,7 +242,7 @@ Test(redis_sink, clear_takes_what_was_before_it_and_leaves_what_comes_after)
 	ask("SET no*body v");
 	ask("SET noxbody v");
 	open_sink(&sink, settings, "");
-	cr_assert_eq(submit_number(&sink, 1, 1), FL_DONE);
+	submit_first(&sink);
 	cr_assert_eq(submit_number(&sink, 2, 1), FL_PENDING);
 	cr_assert_eq(submit_and_drain(&sink, operations, COUNT(operations), "p"), FL_DONE);
 	cr_expect_str_eq(ask("EXISTS user:1 user:old:0 user:old:4999 no*body"), "0");
@@ -236,7 +250,7 @@ Test(redis_sink, clear_takes_what_was_before_it_and_leaves_what_comes_after)
 	/* It stood before a CLEAR in its own transaction. */
 	cr_expect_str_eq(ask("EXISTS user:2"), "0");
 	cr_expect_str_eq(ask("DBSIZE"), "7");
-	cr_expect_str_eq(ask("GET " POSITION), "p");
+	cr_expect_str_eq(position_kept(), "p");
 	sink_close(&sink);
 }
 
@@ -248,13 +262,13 @@ Test(redis_sink, the_position_is_not_touched_by_operations)
 	open_sink(&sink, settings, "");
 	cr_assert_eq(submit_and_drain(&sink, operations, COUNT(operations), "p1"), FL_DONE);
 	cr_assert_eq(submit_and_drain(&sink, operations, 3, "p2"), FL_DONE);
-	cr_expect_str_eq(ask("GET " POSITION), "p2");
+	cr_expect_str_eq(position_kept(), "p2");
 	cr_expect_str_eq(ask("GET a"), "1");
 	cr_expect_eq(host_state.warnings, 1);
 	/* What comes after the CLEAR is refused: it must still be there. */
 	ask("ACL SETUSER default -set");
 	cr_assert_eq(submit_and_drain(&sink, operations + 3, 2, "p3"), FL_FAILED);
-	cr_expect_str_eq(ask("GET " POSITION), "p2");
+	cr_expect_str_eq(position_kept(), "p2");
 	cr_expect_str_eq(ask("EXISTS a"), "0");
 	sink_close(&sink);
 }
@@ -264,11 +278,11 @@ Test(redis_sink, a_clear_that_is_cut_short_is_done_again)
 	struct sink sink;
 	const struct fl_operation operations[] = { SET("a", "1"), CLEAR("u*"), SET("b", "2") };
 	open_sink(&sink, settings, "");
-	cr_assert_eq(submit_number(&sink, 1, 1), FL_DONE);
+	submit_first(&sink);
 	ask("ACL SETUSER default -scan");
 	cr_assert_eq(submit_and_drain(&sink, operations, COUNT(operations), "p"), FL_FAILED);
 	cr_assert(strstr(sink.err.text, "ACL") != NULL, "%s", sink.err.text);
-	cr_expect_str_eq(ask("GET " POSITION), "at:1");
+	cr_expect_str_eq(position_kept(), "at:1");
 	cr_expect_str_eq(ask("EXISTS b"), "0");
 	sink_close(&sink);
 }
@@ -311,12 +325,12 @@ Test(redis_sink, the_rights_in_the_manual_page_are_enough)
 	const struct fl_operation operations[] = { SET("user:1", "a"), CLEAR("user:*"),
 		SET("user:2", "b"), DELETE("user:3") };
 	ask("ACL SETUSER fastlane on >secret ~user:* ~fastlane:* +multi +exec +set +del +unlink "
-	    "+get +eval +scan +select +config|get");
+	    "+get +eval +watch +pexpire +persist +scan +select +config|get");
 	ask("SET user:0 v");
 	open_sink(&sink, set, "");
 	cr_assert_eq(submit_and_drain(&sink, operations, COUNT(operations), "p"), FL_DONE, "%s",
 		sink.err.text);
-	cr_expect_str_eq(ask("GET " POSITION), "p");
+	cr_expect_str_eq(position_kept(), "p");
 	cr_expect_str_eq(ask("DBSIZE"), "2");
 	sink_close(&sink);
 }
@@ -338,7 +352,7 @@ Test(redis_sink, a_server_without_room_is_waited_for)
 {
 	struct sink sink;
 	open_sink(&sink, settings, "");
-	cr_assert_eq(submit_number(&sink, 1, 1), FL_DONE);
+	submit_first(&sink);
 	ask("CONFIG SET maxmemory 1");
 	cr_assert_eq(submit_number(&sink, 2, 1), FL_PENDING);
 	cr_assert_eq(sink_drain(&sink), FL_RETRY);
@@ -355,10 +369,17 @@ Test(redis_sink, a_server_without_room_is_waited_for)
 Test(redis_sink, a_replica_is_waited_for)
 {
 	struct sink sink;
-	ask("REPLICAOF 127.0.0.1 1");
+	struct fl_buf position = { 0 };
 	open_sink(&sink, settings, "");
-	cr_assert_eq(submit_number(&sink, 1, 1), FL_RETRY);
+	ask("REPLICAOF 127.0.0.1 1");
+	cr_assert_eq(submit_number(&sink, 1, 1), FL_PENDING);
+	cr_assert_eq(sink_drain(&sink), FL_RETRY);
 	cr_assert(strstr(sink.err.text, "primary") != NULL, "%s", sink.err.text);
+	sink_close(&sink);
+	cr_assert_eq(sink_open(&sink, settings), FL_DONE);
+	cr_assert_eq(sink.plugin->position(sink.self, &position, &sink.err), FL_RETRY);
+	cr_assert(strstr(sink.err.text, "primary") != NULL, "%s", sink.err.text);
+	fl_buf_finish(&position);
 	sink_close(&sink);
 }
 
@@ -371,56 +392,106 @@ Test(redis_sink, the_position_never_passes_a_batch_that_was_refused)
 	struct fl_batch batch = operations_batch(wrong, 1, "at:2");
 	ask("ACL SETUSER me on >mine ~n:* ~last ~fastlane:* +@all");
 	open_sink(&sink, set, "");
-	cr_assert_eq(submit_number(&sink, 1, 1), FL_DONE);
+	submit_first(&sink);
 	cr_assert_eq(sink_submit(&sink, &batch), FL_PENDING);
 	cr_assert_eq(submit_number(&sink, 3, 1), FL_PENDING);
 	cr_assert_eq(sink_drain(&sink), FL_FAILED);
 	cr_assert(strstr(sink.err.text, "NOPERM") != NULL, "%s", sink.err.text);
 	cr_assert_eq(host_state.settled, 1);
-	cr_expect_str_eq(ask("GET " POSITION), "at:1");
+	cr_expect_str_eq(position_kept(), "at:1");
 	sink_close(&sink);
 }
 
-Test(redis_sink, parts_of_a_transaction_are_settled_one_by_one)
+Test(redis_sink, a_part_is_not_applied_behind_one_that_was_refused)
+{
+	/* Parts of a transaction have the same position. */
+	struct sink sink;
+	struct setting set[] = { { "address", address }, { "user", "me" }, { "password", "mine" },
+		{ NULL, NULL } };
+	const struct fl_operation wrong[] = { SET("forbidden", "1") },
+				  right[] = { SET("n:9", "1") };
+	struct fl_batch parts[] = { operations_batch(wrong, 1, "at:1"),
+		operations_batch(right, 1, "at:1") };
+	ask("ACL SETUSER me on >mine ~n:* ~last ~fastlane:* +@all");
+	open_sink(&sink, set, "");
+	cr_assert_eq(submit_number(&sink, 1, 1), FL_PENDING);
+	cr_assert_eq(sink_submit(&sink, &parts[0]), FL_PENDING);
+	cr_assert_eq(sink_submit(&sink, &parts[1]), FL_PENDING);
+	cr_assert_eq(sink_drain(&sink), FL_FAILED);
+	cr_assert_eq(host_state.settled, 1);
+	sink_close(&sink);
+	cr_expect_str_eq(ask("EXISTS n:9"), "0");
+	cr_expect_str_eq(ask("EXISTS n:1"), "1");
+}
+
+Test(redis_sink, the_newer_of_two_daemons_takes_over_and_the_older_one_stops)
+{
+	struct sink older, newer;
+	struct fl_buf position = { 0 };
+	uint64_t memory_of_newer = 0;
+	open_sink(&older, settings, "");
+	cr_assert_eq(submit_number(&older, 1, 1), FL_PENDING);
+	cr_assert_eq(sink_drain(&older), FL_DONE);
+	host.memory = &memory_of_newer;
+	open_sink(&newer, settings, "at:1");
+	cr_assert_eq(submit_number(&newer, 2, 1), FL_PENDING);
+	cr_assert_eq(sink_drain(&newer), FL_DONE);
+	/* Nothing of what the older one still sends is applied, even if it was sent at once. */
+	for (unsigned n = 3; n <= 5; n++)
+		cr_assert_leq(submit_number(&older, n, 1), FL_PENDING);
+	cr_assert_eq(sink_drain(&older), FL_RETRY);
+	cr_assert(strstr(older.err.text, "somebody else") != NULL, "%s", older.err.text);
+	cr_expect_str_eq(position_kept(), "at:2");
+	cr_expect_str_eq(ask("EXISTS n:3 n:4 n:5"), "0");
+	sink_close(&older);
+	host.memory = &host_state.memory;
+	cr_assert_eq(sink_open(&older, settings), FL_DONE);
+	cr_assert_eq(older.plugin->position(older.self, &position, &older.err), FL_FAILED);
+	cr_assert(strstr(older.err.text, "taken over") != NULL, "%s", older.err.text);
+	sink_close(&older);
+	/* The newer one goes on, also after a lost connection. */
+	sink_close(&newer);
+	host.memory = &memory_of_newer;
+	open_sink(&newer, settings, "at:2");
+	cr_assert_eq(submit_number(&newer, 3, 1), FL_PENDING);
+	cr_assert_eq(sink_drain(&newer), FL_DONE);
+	sink_close(&newer);
+	host.memory = &host_state.memory;
+	fl_buf_finish(&position);
+}
+
+Test(redis_sink, a_server_that_forgot_the_last_owner_is_claimed_again)
 {
 	struct sink sink;
-	const struct fl_operation operations[] = { SET("a", "1") };
-	struct fl_batch part = operations_batch(operations, 1, "at:1");
 	open_sink(&sink, settings, "");
-	cr_assert_eq(submit_number(&sink, 1, 1), FL_DONE);
-	cr_assert_eq(submit_number(&sink, 2, 1), FL_PENDING);
-	part.position = text_bytes("at:2");
-	cr_assert_eq(sink_submit(&sink, &part), FL_DONE);
-	cr_assert_eq(host_state.settled, 3);
+	submit_first(&sink);
+	sink_close(&sink);
+	/* It has come back with what it held before. */
+	ask("SET " POSITION " %s", "owner=5/9 at:0");
+	open_sink(&sink, settings, "at:0");
+	submit_first(&sink);
 	sink_close(&sink);
 }
 
-Test(redis_sink, another_writer_of_the_position_is_noticed)
+Test(redis_sink, a_position_that_is_gone_stops_what_is_sent)
 {
-	struct sink sink, other;
-	open_sink(&sink, settings, "");
-	cr_assert_eq(submit_number(&sink, 1, 1), FL_DONE);
-	open_sink(&other, settings, "at:1");
-	cr_assert_eq(submit_number(&other, 2, 1), FL_PENDING);
-	cr_assert_eq(sink_drain(&other), FL_DONE);
-	cr_assert_eq(submit_number(&sink, 3, 1), FL_PENDING);
-	cr_assert_eq(sink_drain(&sink), FL_RETRY);
-	cr_expect_str_eq(ask("GET " POSITION), "at:2");
-	sink_close(&sink);
-	sink_close(&other);
-}
-
-Test(redis_sink, a_flushed_server_is_written_on)
-{
-	struct sink sink;
-	open_sink(&sink, settings, "");
-	cr_assert_eq(submit_number(&sink, 1, 1), FL_DONE);
-	ask("FLUSHALL");
-	cr_assert_eq(submit_number(&sink, 2, 1), FL_PENDING);
-	cr_assert_eq(sink_drain(&sink), FL_DONE);
-	cr_expect_str_eq(ask("GET " POSITION), "at:2");
-	cr_expect_str_eq(ask("DBSIZE"), "3");
-	sink_close(&sink);
+	const char *how[] = { "FLUSHALL", "DEL " POSITION };
+	for (size_t i = 0; i < COUNT(how); i++) {
+		struct sink sink;
+		ask("FLUSHALL");
+		open_sink(&sink, settings, "");
+		cr_assert_eq(submit_number(&sink, 1, 1), FL_PENDING);
+		cr_assert_eq(sink_drain(&sink), FL_DONE);
+		ask(how[i]);
+		cr_assert_eq(submit_number(&sink, 2, 1), FL_PENDING);
+		cr_assert_eq(sink_drain(&sink), FL_RETRY);
+		cr_assert(strstr(sink.err.text, "is gone") != NULL, "%s", sink.err.text);
+		cr_expect_str_eq(ask("EXISTS n:2 " POSITION), "0");
+		sink_close(&sink);
+		/* That there is none now is for the host to judge. */
+		open_sink(&sink, settings, "");
+		sink_close(&sink);
+	}
 }
 
 Test(redis_sink, a_cut_connection_repeats_and_loses_nothing)
@@ -458,7 +529,8 @@ Test(redis_sink, a_silent_server_is_given_up_in_time)
 	struct sink sink;
 	open_sink(&sink, set, "");
 	pause_server();
-	cr_assert_eq(submit_number(&sink, 1, 1), FL_RETRY);
+	cr_assert_eq(submit_number(&sink, 1, 1), FL_PENDING);
+	cr_assert_eq(sink_drain(&sink), FL_RETRY);
 	cr_assert(strstr(sink.err.text, "in time") != NULL, "%s", sink.err.text);
 	sink_close(&sink);
 	cr_assert_eq(sink_open(&sink, set), FL_RETRY);

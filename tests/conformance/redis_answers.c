@@ -82,7 +82,8 @@ static void fake_end(void)
 
 TestSuite(redis_answers, .init = prepare, .timeout = 60);
 
-#define LOGGED_IN "+OK\r\n*0\r\n$2\r\np0\r\n"
+#define CLAIMED	  "+OK\r\n*0\r\n*2\r\n$1\r\n7\r\n$2\r\np0\r\n"
+#define LOGGED_IN CLAIMED "+OK\r\n:1\r\n"
 #define QUEUED	  "+OK\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n"
 
 /* Opens, submits one batch of two operations, drains. */
@@ -111,14 +112,22 @@ Test(redis_answers, every_answer_is_judged)
 		enum fl_outcome outcome;
 		const char *says;
 	} cases[] = {
-		{ LOGGED_IN QUEUED "*3\r\n+OK\r\n+OK\r\n:1\r\n", FL_DONE, "" },
+		{ LOGGED_IN QUEUED "*3\r\n+OK\r\n+OK\r\n+OK\r\n", FL_DONE, "" },
 		{ "-LOADING Redis is loading\r\n", FL_RETRY, "LOADING" },
 		{ "-NOAUTH Authentication required.\r\n", FL_FAILED, "password_file" },
 		{ "-ERR max number of clients reached\r\n", FL_RETRY, "maxclients" },
 		{ ":1\r\n", FL_RETRY, "SELECT" },
 		{ "+OK\r\n-NOPERM no CONFIG\r\n-NOPERM no GET\r\n", FL_FAILED, "ACL" },
 		{ "+OK\r\n*0\r\n-WRONGTYPE x\r\n", FL_FAILED, "position_key" },
-		{ "+OK\r\n*0\r\n*0\r\n", FL_RETRY, "GET" },
+		{ "+OK\r\n*0\r\n-ERR Error running script (call to f_1): @user_script:1: "
+		  "@user_script: 1: -READONLY You can't write against a read only replica. \r\n",
+			FL_RETRY, "primary" },
+		{ "+OK\r\n*0\r\n*0\r\n", FL_RETRY, "EVAL" },
+		{ "+OK\r\n*0\r\n*2\r\n$1\r\nx\r\n$2\r\np0\r\n", FL_RETRY, "EVAL" },
+		{ CLAIMED "-NOPERM no WATCH\r\n", FL_FAILED, "ACL" },
+		{ CLAIMED "+OK\r\n-NOPERM no EVAL\r\n", FL_FAILED, "ACL" },
+		{ CLAIMED "+OK\r\n+OK\r\n", FL_RETRY, "EVAL" },
+		{ CLAIMED "+OK\r\n:0\r\n" QUEUED "*-1\r\n", FL_RETRY, "not applied" },
 		{ LOGGED_IN "-MOVED 1 other:1\r\n", FL_FAILED, "cluster" },
 		{ LOGGED_IN "+OK\r\n-MOVED 1 other:1\r\n", FL_FAILED, "cluster" },
 		{ LOGGED_IN "+OK\r\n-OOM x\r\n", FL_RETRY, "maxmemory" },
@@ -127,16 +136,17 @@ Test(redis_answers, every_answer_is_judged)
 		{ LOGGED_IN "+OK\r\n+OK\r\n", FL_RETRY, "proper" },
 		{ LOGGED_IN "+QUEUED\r\n", FL_RETRY, "MULTI" },
 		{ LOGGED_IN QUEUED "-EXECABORT x\r\n", FL_RETRY, "EXECABORT" },
-		{ LOGGED_IN QUEUED "*-1\r\n", FL_RETRY, "EXEC" },
+		{ LOGGED_IN QUEUED "*-1\r\n", FL_RETRY, "not applied" },
 		{ LOGGED_IN QUEUED "*2\r\n+OK\r\n:1\r\n", FL_RETRY, "EXEC" },
 		{ LOGGED_IN QUEUED "*3\r\n+OK\r\n:1\r\n:0\r\n", FL_RETRY, "SET" },
-		{ LOGGED_IN QUEUED "*3\r\n+OK\r\n+OK\r\n:0\r\n", FL_RETRY, "somebody" },
+		{ LOGGED_IN QUEUED "*3\r\n+OK\r\n+OK\r\n:0\r\n", FL_RETRY, "SET" },
 		{ LOGGED_IN QUEUED "*3\r\n+OK\r\n+OK\r\n-OOM x\r\n", FL_RETRY, "OOM" },
 		{ LOGGED_IN QUEUED "*3\r\n+OK\r\n-NOPERM x\r\n-NOPERM x\r\n", FL_FAILED, "ACL" },
 		{ LOGGED_IN "nonsense\r\n", FL_RETRY, "Protocol error" },
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		struct fl_err err;
+		host_state.memory = 0;
 		fake_start(cases[i].script, strlen(cases[i].script));
 		enum fl_outcome outcome = talk(&err);
 		fake_end();
@@ -149,9 +159,9 @@ Test(redis_answers, every_answer_is_judged)
 
 Test(redis_answers, a_part_refused_behind_a_moved_position_puts_it_back)
 {
-	static const char script[] = LOGGED_IN QUEUED "*3\r\n-NOPERM x\r\n+OK\r\n:1\r\n";
+	static const char script[] = LOGGED_IN QUEUED "*3\r\n-NOPERM x\r\n+OK\r\n+OK\r\n";
 	struct fl_err err;
-	fake.cue = "SET\r\n$22\r\n" POSITION "\r\n$2\r\np0\r\n";
+	fake.cue = "SET\r\n$22\r\n" POSITION "\r\n$12\r\nowner=7/0 p0\r\n";
 	fake_start(script, sizeof(script) - 1);
 	cr_assert_eq(talk(&err), FL_FAILED);
 	fake_end();
@@ -163,7 +173,7 @@ Test(redis_answers, a_part_refused_behind_a_moved_position_puts_it_back)
 
 Test(redis_answers, a_position_that_cannot_be_put_back_is_told)
 {
-	static const char script[] = LOGGED_IN QUEUED "*3\r\n-NOPERM x\r\n+OK\r\n:1\r\n";
+	static const char script[] = LOGGED_IN QUEUED "*3\r\n-NOPERM x\r\n+OK\r\n+OK\r\n";
 	struct fl_err err;
 	fake_start(script, sizeof(script) - 1);
 	cr_assert_eq(talk(&err), FL_FAILED);
@@ -175,7 +185,7 @@ Test(redis_answers, a_position_that_cannot_be_put_back_is_told)
 
 Test(redis_answers, an_answer_that_ends_anywhere_is_a_lost_connection)
 {
-	static const char script[] = LOGGED_IN QUEUED "*3\r\n+OK\r\n+OK\r\n:1\r\n";
+	static const char script[] = LOGGED_IN QUEUED "*3\r\n+OK\r\n+OK\r\n+OK\r\n";
 	for (size_t size = 0; size < sizeof(script) - 1; size++) {
 		struct fl_err err;
 		fake_start(script, size);

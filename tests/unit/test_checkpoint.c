@@ -31,14 +31,28 @@ static int save(const char *text)
 	return fl_checkpoint_save(folder, "hot", (struct fl_bytes){ text, strlen(text) }, &err);
 }
 
-static void put(const char *content)
+static FILE *open_file(const char *mode)
 {
 	char path[128];
 	snprintf(path, sizeof(path), "%s/hot.position", folder);
-	FILE *file = fopen(path, "w");
+	FILE *file = fopen(path, mode);
 	cr_assert_not_null(file);
-	fputs(content, file);
+	return file;
+}
+
+static void put(const char *content, size_t size)
+{
+	FILE *file = open_file("w");
+	cr_assert_eq(fwrite(content, 1, size, file), size);
 	fclose(file);
+}
+
+static size_t get(char *content, size_t room)
+{
+	FILE *file = open_file("r");
+	size_t size = fread(content, 1, room, file);
+	fclose(file);
+	return size;
 }
 
 Test(checkpoint, there_is_none_at_first)
@@ -78,18 +92,49 @@ Test(checkpoint, a_long_one_comes_back_whole)
 	fl_buf_finish(&text);
 }
 
-Test(checkpoint, a_file_that_was_cut_is_refused)
+static void expect_refused(const char *content, size_t size, const char *reason)
 {
-	static const char *const damaged[] = { "", "1 pos=4 gtid=- file=a" };
-	for (size_t i = 0; i < sizeof(damaged) / sizeof(*damaged); i++) {
-		struct fl_buf text = { 0 };
-		struct fl_err err;
-		put(damaged[i]);
-		cr_expect_eq(fl_checkpoint_load(folder, "hot", &text, &err), FL_ECORRUPT);
-		cr_expect_not_null(strstr(err.text, "hot.position is damaged"));
-		cr_expect_eq(text.size, 0);
-		fl_buf_finish(&text);
+	struct fl_buf text = { 0 };
+	struct fl_err err = { 0 };
+	put(content, size);
+	cr_expect_eq(
+		fl_checkpoint_load(folder, "hot", &text, &err), FL_ECORRUPT, "%zu bytes", size);
+	cr_expect_not_null(strstr(err.text, reason), "%zu bytes: %s", size, err.text);
+	cr_expect_eq(text.size, 0);
+	fl_buf_finish(&text);
+}
+
+Test(checkpoint, a_file_that_is_torn_is_refused)
+{
+	char whole[400];
+	cr_assert_eq(save("1 pos=4 gtid=- file=a"), 0);
+	size_t const size = get(whole, sizeof(whole));
+	for (size_t i = 0; i < size; i++) {
+		expect_refused(whole, i, "hot.position is damaged");
+		for (unsigned bit = 0; bit < 8; bit++) {
+			whole[i] ^= (char)(1u << bit);
+			expect_refused(whole, size, "hot.position is");
+			whole[i] ^= (char)(1u << bit);
+		}
 	}
+	static const char *const others[] = { "", "\n", "1 pos=4 gtid=- file=a\n",
+		"fastlane position 1 sink=hot crc32=00000000\n" };
+	for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++)
+		expect_refused(others[i], strlen(others[i]), "not a file of fastlane's");
+}
+
+Test(checkpoint, a_file_of_another_sink_is_refused)
+{
+	char whole[400];
+	struct fl_err err;
+	cr_assert_eq(fl_checkpoint_save(folder, "warm",
+			     (struct fl_bytes){ "1 pos=4 gtid=- file=a", 21 }, &err),
+		0);
+	char from[128], to[128];
+	snprintf(from, sizeof(from), "%s/warm.position", folder);
+	snprintf(to, sizeof(to), "%s/hot.position", folder);
+	cr_assert_eq(rename(from, to), 0);
+	expect_refused(whole, get(whole, sizeof(whole)), "is that of the sink warm");
 }
 
 Test(checkpoint, what_can_not_be_written_is_an_error_and_keeps_the_old_one)

@@ -48,7 +48,7 @@ static const struct {
 } problems[] = {
 	{ "keys.ini",
 		"keys.ini:2: [fastlane] statedir: unknown key; did you mean state_dir? allowed "
-		"are state_dir, plugin_path, queue_bytes, transaction_bytes, log_level\n"
+		"are state_dir, plugin_path, queue_bytes, transaction_bytes, on_cold, log_level\n"
 		"keys.ini:4: [source] usr: unknown key; did you mean user? allowed are host, "
 		"port, socket, user, password, password_file, server_id, start, heartbeat, "
 		"connect_timeout, tls, tls_ca, geometry, on_doubt\n"
@@ -136,8 +136,8 @@ static const struct {
 		"plugins.ini:7: [sink:a] plugin rdis: there is no rdis.so in " PLACES
 		"; did you mean redis? allowed are " PLUGINS "\n"
 		"plugins.ini:9: [sink:b] " TESTS
-		"/bad_major.so is refused: it is built for the sink ABI 2.0; this fastlane has "
-		"1.0 and takes 1.0 to 1.0; allowed are " PLUGINS "\n"
+		"/bad_major.so is refused: it is built for the sink ABI 2.1; this fastlane has "
+		"1.1 and takes 1.0 to 1.1; allowed are " PLUGINS "\n"
 		"plugins.ini:11: [sink:c] \"../plugins/redis\" is no plugin's name: 1 to 64 of "
 		"A-Z, a-z, 0-9, _ and -, without a path; allowed are " PLUGINS "\n"
 		"plugins.ini:13: [sink:d] " TESTS

@@ -119,8 +119,14 @@ class Fastlane:
     def signal(self, number):
         self.process.send_signal(number)
 
-    def stop(self, seconds=5):
-        """SIGTERM, which ends it in time and without a failure. Returns the seconds it took."""
+    def position_file(self, sink):
+        return "%s/state/%s.position" % (self.dir, sink)
+
+    def remove_position(self, sink):
+        os.remove(self.position_file(sink))
+
+    def stop(self, seconds=5, code=0):
+        """SIGTERM, which ends it in time and with that status. Returns the seconds it took."""
         self.check_running()
         started = time.monotonic()
         self.signal(signal.SIGTERM)
@@ -129,7 +135,7 @@ class Fastlane:
         except subprocess.TimeoutExpired:
             raise AssertionError("still there %d s after SIGTERM:\n%s" % (seconds, self.log[-1000:]))
         self.check_log()
-        assert status == 0, "status %d after SIGTERM:\n%s" % (status, self.log[-1000:])
+        assert status == code, "status %d after SIGTERM:\n%s" % (status, self.log[-1000:])
         return time.monotonic() - started
 
     def kill(self):

@@ -159,10 +159,10 @@ static int read_held(struct fl_bytes *rest, struct fl_held **ret, struct fl_err 
 	int result = fl_position_parse(text, &inner, err);
 	if (result != FL_OK)
 		return result;
+	*ret = fl_held_create(&inner);
 	fl_position_finish(&inner);
 	rest->data += text.size;
 	rest->size -= text.size;
-	*ret = make_held(text);
 	return *ret != NULL ? FL_OK : fl_err_set(err, FL_ENOMEM, "out of memory");
 }
 

@@ -183,9 +183,9 @@ int fl_row_old_json(const struct fl_row *before, const struct fl_row *after, str
 			continue;
 		size_t const member = out->size;
 		code = append_member(&def->defs[i], state, was, out);
-		/* The bytes of equal documents may differ; and the document null is shown as
-		 * NULL is. */
-		if (code == 0 && def->defs[i].form == FL_FORM_JSON)
+		/* The bytes of equal values may differ: a label '' and ENUM's 0, documents,
+		 * compressed text; and the document null is shown as NULL is. */
+		if (code == 0 && def->defs[i].form >= FL_FORM_ENUM)
 			code = drop_if_same(&def->defs[i], now, is, member, out);
 		if (code < 0)
 			return undo(def, i, code, start, out, err);

@@ -65,6 +65,8 @@ int fl_map_add(struct fl_map *map, const struct fl_map_rule *rule, struct fl_err
 			map, "invalidate", fl_template_next(&list), &templates[i], err);
 	if (code < 0)
 		return code;
+	for (size_t i = 0; i < template_count; i++)
+		made->has_generation |= templates[i].has_generation;
 
 	struct fl_rule **last = &map->rules;
 	while (*last != NULL)

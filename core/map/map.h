@@ -13,8 +13,8 @@
 /* What to do with a change that can't be applied with certainty. */
 enum fl_on_doubt { FL_ON_DOUBT_DELETE, FL_ON_DOUBT_HALT };
 
-/* One [map:NAME] section, as text. Templates: {column}, {db}, {table}; {{ and }} are literal
- * braces. */
+/* One [map:NAME] section, as text. Templates: {column}, {db}, {table}, {generation}; {{ and }} are
+ * literal braces. */
 struct fl_map_rule {
 	const char *name;
 	const char *table; /* db.table, * and ? as wildcards */
@@ -63,6 +63,15 @@ void fl_mapper_reset(struct fl_mapper *mapper);
  * failure the operations of this transaction are not in the batch. */
 int fl_mapper_add(struct fl_mapper *mapper, const struct fl_transaction *transaction,
 	uint32_t index, struct fl_err *err);
+
+/* Appends the operations that tell readers the generations, in a batch that has none yet. 0 or
+ * FL_ENOMEM. */
+int fl_mapper_publish(struct fl_mapper *mapper);
+bool fl_mapper_has_generations(const struct fl_mapper *mapper);
+/* The generations as they are behind the operations so far, as text in front of a position; and
+ * back again: takes it off, and begins anew those that it does not name. 0 or FL_EINVAL. */
+void fl_mapper_format(const struct fl_mapper *mapper, struct fl_buf *out);
+int fl_mapper_resume(struct fl_mapper *mapper, struct fl_bytes *position, struct fl_err *err);
 
 /* The operations so far, until the next reset or add. */
 const struct fl_operation *fl_mapper_operations(const struct fl_mapper *mapper, size_t *ret_count);

@@ -8,6 +8,7 @@
 
 #include "binlog/row.h"
 #include "map/ddl.h"
+#include "map/generation.h"
 #include "map/rule.h"
 #include "map/use.h"
 
@@ -24,6 +25,8 @@ struct fl_mapper {
 	struct fl_use_cache *uses;
 	size_t rule_count;
 	const struct fl_rule **rules; /* this sink's, in the order of the file */
+	size_t generation_count;      /* of the rules that have them */
+	struct fl_generation *generations, *generations_before; /* and before the transaction */
 
 	struct fl_buf bytes;
 	size_t count, capacity;
@@ -63,11 +66,17 @@ struct fl_mapper *fl_mapper_create(
 	for (const struct fl_rule *rule = map->rules; rule != NULL; rule = rule->next)
 		most++;
 	m->rules = calloc(most, sizeof(*m->rules));
-	if (m->rules == NULL)
+	m->generations = calloc(most, sizeof(*m->generations));
+	m->generations_before = calloc(most, sizeof(*m->generations));
+	if (m->rules == NULL || m->generations == NULL || m->generations_before == NULL)
 		goto fail;
-	for (const struct fl_rule *rule = map->rules; rule != NULL; rule = rule->next)
-		if (fl_rule_is_for(rule, sink))
-			m->rules[m->rule_count++] = rule;
+	for (const struct fl_rule *rule = map->rules; rule != NULL; rule = rule->next) {
+		if (!fl_rule_is_for(rule, sink))
+			continue;
+		m->rules[m->rule_count++] = rule;
+		if (rule->has_generation)
+			fl_generation_begin(&m->generations[m->generation_count++], rule);
+	}
 	m->uses = fl_use_cache_create(map, m->rules, m->rule_count);
 	if (m->uses == NULL)
 		goto fail;
@@ -86,6 +95,8 @@ void fl_mapper_destroy(struct fl_mapper *m)
 	fl_buf_finish(&m->notice);
 	free(m->operations);
 	free(m->places);
+	free(m->generations);
+	free(m->generations_before);
 	free(m->rules);
 	free(m);
 }
@@ -94,6 +105,7 @@ void fl_mapper_reset(struct fl_mapper *m)
 {
 	fl_buf_clear(&m->bytes);
 	m->count = 0;
+	m->transaction = 0;
 }
 
 __attribute__((format(printf, 2, 3))) static void tell(struct fl_mapper *m, const char *format, ...)
@@ -156,11 +168,47 @@ static bool just_done(const struct fl_mapper *m, enum fl_operation_kind kind, st
 	return false;
 }
 
+/* Only of a rule that has one. */
+static struct fl_generation *generation_of(const struct fl_mapper *m, const struct fl_rule *rule)
+{
+	size_t i = 0;
+	while (m->generations[i].rule != rule)
+		i++;
+	return &m->generations[i];
+}
+
+/* Tells readers a generation. */
+static int push_generation(struct fl_mapper *m, const struct fl_generation *generation)
+{
+	struct place place = { .key = m->bytes.size };
+	fl_generation_append_key(generation, &m->bytes);
+	place.value = m->bytes.size;
+	fl_buf_append(&m->bytes, generation->text, generation->size);
+	if (m->bytes.failed)
+		return FL_ENOMEM;
+	return push(m,
+		(struct fl_operation){ .kind = FL_KEY_SET,
+			.key.size = place.value - place.key,
+			.value.size = generation->size },
+		place);
+}
+
 /* Forgets every key that a template can have given. `cleared` (may be NULL) takes down the patterns
  * that were not just cleared. */
-static int clear(struct fl_mapper *m, const struct fl_template *template, struct fl_bytes db,
-	struct fl_bytes table, struct fl_buf *cleared)
+static int clear(struct fl_mapper *m, const struct fl_rule *rule,
+	const struct fl_template *template, struct fl_bytes db, struct fl_bytes table,
+	struct fl_buf *cleared)
 {
+	if (template->has_generation) {
+		struct fl_generation *generation = generation_of(m, rule);
+		fl_generation_next(generation);
+		if (cleared != NULL) {
+			fl_buf_text(cleared, cleared->size > 0 ? ", " : "");
+			fl_buf_text(cleared, rule->name);
+			fl_buf_text(cleared, " by a new generation");
+		}
+		return push_generation(m, generation);
+	}
 	struct key key = { .exists = true, .at = m->bytes.size };
 	enum fl_operation_kind kind =
 		fl_template_pattern(template, db, table, &m->bytes) ? FL_KEY_CLEAR : FL_KEY_DELETE;
@@ -208,7 +256,8 @@ static int clear_table(struct fl_mapper *m, struct fl_bytes db, struct fl_bytes 
 			break;
 		}
 		for (size_t t = 0; t < rule->template_count && code == 0; t++)
-			code = clear(m, &rule->templates[t], pattern_name(m, db, rule->pattern.db),
+			code = clear(m, rule, &rule->templates[t],
+				pattern_name(m, db, rule->pattern.db),
 				pattern_name(m, table, rule->pattern.table), &cleared);
 	}
 	if (code == 0 && cleared.size > 0)
@@ -263,8 +312,9 @@ static int refuse_absent(const struct fl_row *row, unsigned column, struct fl_er
 
 /* Renders a row's key. 0, `ret` telling whether there is such a key; FL_ENOMEM; FL_EUNSUPPORTED and
  * why if it can't be known. */
-static int render(struct fl_mapper *m, const struct fl_template_use *use, const struct fl_row *row,
-	struct key *ret, struct fl_err *why)
+static int render(struct fl_mapper *m, const struct fl_rule *rule,
+	const struct fl_template_use *use, const struct fl_row *row, struct key *ret,
+	struct fl_err *why)
 {
 	struct fl_buf *out = &m->bytes;
 	struct key key = { .exists = true, .at = out->size };
@@ -277,6 +327,9 @@ static int render(struct fl_mapper *m, const struct fl_template_use *use, const 
 			fl_buf_append(out, row->table->db.data, row->table->db.size);
 		} else if (part->kind == FL_PART_TABLE) {
 			fl_buf_append(out, row->table->name.data, row->table->name.size);
+		} else if (part->kind == FL_PART_GENERATION) {
+			const struct fl_generation *generation = generation_of(m, rule);
+			fl_buf_append(out, generation->text, generation->size);
 		} else {
 			int code = is_present(row, *column) ? fl_row_text(row, *column, out, why)
 							    : refuse_absent(row, *column, why);
@@ -364,15 +417,16 @@ static int map_template(struct fl_mapper *m, const struct fl_rule *rule,
 	if (use->missing != NULL)
 		code = fl_err_set(&why, FL_EUNSUPPORTED, "%s", use->missing);
 	if (code == 0 && before != NULL)
-		code = render(m, use, before, &old, &why);
+		code = render(m, rule, use, before, &old, &why);
 	if (code == 0 && after != NULL)
-		code = render(m, use, after, &now, &why);
+		code = render(m, rule, use, after, &now, &why);
 	if (code == FL_ENOMEM)
 		return code;
 	if (code < 0) {
 		code = doubt(m, rule, use, row->table, why.text, err);
 		return code < 0 ? code
-				: clear(m, use->template, row->table->db, row->table->name, NULL);
+				: clear(m, rule, use->template, row->table->db, row->table->name,
+					  NULL);
 	}
 
 	if (old.exists && now.exists && old.size == now.size &&
@@ -427,8 +481,11 @@ int fl_mapper_add(struct fl_mapper *m, const struct fl_transaction *transaction,
 	struct fl_err *err)
 {
 	size_t const bytes = m->bytes.size;
+	size_t const generations = m->generation_count * sizeof(*m->generations);
 	m->first = m->count;
 	m->transaction = index;
+	if (generations > 0)
+		memcpy(m->generations_before, m->generations, generations);
 	for (size_t i = 0; i < transaction->change_count && m->rule_count > 0; i++) {
 		const struct fl_change *change = &transaction->changes[i];
 		struct fl_err why;
@@ -438,6 +495,8 @@ int fl_mapper_add(struct fl_mapper *m, const struct fl_transaction *transaction,
 		m->count = m->first;
 		m->bytes.size = bytes;
 		m->bytes.failed = false;
+		if (generations > 0)
+			memcpy(m->generations, m->generations_before, generations);
 		if (code == FL_ENOMEM)
 			return fl_err_set(err, code, "out of memory");
 		return fl_err_set(err, code, "change %zu of the transaction (%.*s.%.*s): %s", i + 1,
@@ -445,6 +504,31 @@ int fl_mapper_add(struct fl_mapper *m, const struct fl_transaction *transaction,
 			change->table.data, why.text);
 	}
 	return 0;
+}
+
+int fl_mapper_publish(struct fl_mapper *m)
+{
+	int code = 0;
+	for (size_t i = 0; i < m->generation_count && code == 0; i++)
+		code = push_generation(m, &m->generations[i]);
+	return code;
+}
+
+bool fl_mapper_has_generations(const struct fl_mapper *m)
+{
+	return m->generation_count > 0;
+}
+
+void fl_mapper_format(const struct fl_mapper *m, struct fl_buf *out)
+{
+	fl_generations_format(m->generations, m->generation_count, out);
+}
+
+int fl_mapper_resume(struct fl_mapper *m, struct fl_bytes *position, struct fl_err *err)
+{
+	for (size_t i = 0; i < m->generation_count; i++)
+		fl_generation_begin(&m->generations[i], m->generations[i].rule);
+	return fl_generations_parse(position, m->generations, m->generation_count, err);
 }
 
 const struct fl_operation *fl_mapper_operations(const struct fl_mapper *m, size_t *ret_count)

@@ -13,6 +13,7 @@ struct fl_rule {
 	struct fl_table_pattern pattern;
 	size_t template_count;
 	struct fl_template *templates; /* the key's, then those to invalidate */
+	bool has_generation;	       /* one of them has */
 	bool value_json;
 	uint32_t ttl;
 	const char *sinks; /* NULL: all */

@@ -30,9 +30,16 @@ static int compile_name(struct fl_bytes name, struct fl_part *ret, struct fl_err
 	if (is_blank(name.data[0]) || is_blank(name.data[name.size - 1]))
 		return fl_err_set(err, FL_EINVAL, "{%.*s} begins or ends with a blank",
 			(int)name.size, name.data);
-	ret->kind = name.size == 2 && memcmp(name.data, "db", 2) == 0	   ? FL_PART_DB
-		    : name.size == 5 && memcmp(name.data, "table", 5) == 0 ? FL_PART_TABLE
-									   : FL_PART_COLUMN;
+	static const struct {
+		const char *name;
+		enum fl_part_kind kind;
+	} kinds[] = { { "db", FL_PART_DB }, { "table", FL_PART_TABLE },
+		{ "generation", FL_PART_GENERATION } };
+	ret->kind = FL_PART_COLUMN;
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
+		if (strlen(kinds[i].name) == name.size &&
+			memcmp(kinds[i].name, name.data, name.size) == 0)
+			ret->kind = kinds[i].kind;
 	ret->text = name;
 	return 0;
 }
@@ -68,6 +75,7 @@ int fl_template_compile(
 			if (code < 0)
 				return code;
 			template.column_count += part.kind == FL_PART_COLUMN;
+			template.has_generation |= part.kind == FL_PART_GENERATION;
 			i += name.size + 2;
 		} else if (copy[i] == '{' || copy[i] == '}') {
 			if (!doubled)
@@ -83,6 +91,13 @@ int fl_template_compile(
 		}
 		parts[template.part_count++] = part;
 	}
+	/* When all of its keys are to go, they are found by what they begin with. */
+	if (parts[0].kind == FL_PART_COLUMN && !template.has_generation)
+		return fl_err_set(err, FL_EINVAL,
+			"it begins with a column, so that its keys can't be told from others when "
+			"all "
+			"of them have to go: put a text of its own in front, such as %.*s:%.*s",
+			(int)parts[0].text.size, parts[0].text.data, (int)text.size, text.data);
 	*ret = template;
 	return 0;
 }

@@ -11,7 +11,13 @@
 /* Whether both are equal but for the case of ASCII letters, in any locale. */
 bool fl_same_letters(const char *a, const char *b, size_t size);
 
-enum fl_part_kind { FL_PART_LITERAL, FL_PART_COLUMN, FL_PART_DB, FL_PART_TABLE };
+enum fl_part_kind {
+	FL_PART_LITERAL,
+	FL_PART_COLUMN,
+	FL_PART_DB,
+	FL_PART_TABLE,
+	FL_PART_GENERATION,
+};
 
 struct fl_part {
 	enum fl_part_kind kind;
@@ -22,6 +28,7 @@ struct fl_template {
 	size_t part_count;
 	struct fl_part *parts;
 	size_t column_count; /* parts that are columns */
+	bool has_generation;
 };
 
 /* The template lives in the arena. 0, FL_ENOMEM or FL_EINVAL. */
@@ -31,7 +38,7 @@ int fl_template_compile(
 /* Where the key of a row would depend on something that is not known, any value stands: appends the
  * pattern (see struct fl_operation) of all keys that the template can give. `db` and `table` with
  * data NULL are not known. Returns whether there is anything open in it; if not, what was appended
- * is the one key itself, without escapes. */
+ * is the one key itself, without escapes. Not for a template that has a generation. */
 bool fl_template_pattern(const struct fl_template *template, struct fl_bytes db,
 	struct fl_bytes table, struct fl_buf *out);
 

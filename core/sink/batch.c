@@ -5,6 +5,7 @@
 
 /* Positions alone are submitted, and saved, this often at most. */
 enum { IDLE_MS = 1000 };
+static const uint64_t PUBLISH_NS = 10000000000;
 
 void fl_worker_settled(void *ctx, uint64_t batch)
 {
@@ -49,6 +50,8 @@ static enum fl_end submit(struct fl_worker *w, size_t count)
 	struct pending *pending =
 		&w->pending[(w->first_pending + w->pending_count) % FL_MOST_PENDING];
 	fl_buf_clear(&pending->position);
+	if (w->mapper != NULL)
+		fl_mapper_format(w->mapper, &pending->position);
 	fl_position_format(&w->position, &pending->position);
 	struct fl_batch batch = {
 		.id = ++w->batch_id,
@@ -79,6 +82,19 @@ static int due_in(uint64_t since)
 	return passed >= IDLE_MS ? 0 : (int)(IDLE_MS - passed);
 }
 
+/* Readers of a cache that may have evicted the generations are told them again and again. */
+static void begin_batch(struct fl_worker *w)
+{
+	uint64_t const now = uv_hrtime();
+	if (w->mapper == NULL)
+		return;
+	fl_mapper_reset(w->mapper);
+	if (fl_mapper_has_generations(w->mapper) &&
+		(w->published_at == 0 || now - w->published_at > PUBLISH_NS) &&
+		fl_mapper_publish(w->mapper) == 0)
+		w->published_at = now;
+}
+
 /* Maps one transaction of the batch. */
 static int map(struct fl_worker *w, size_t index, struct fl_err *err)
 {
@@ -103,8 +119,7 @@ enum fl_end fl_worker_apply(struct fl_worker *w)
 	bool has_changes = false;
 	struct fl_err err = { 0 };
 	int result = 0;
-	if (w->mapper != NULL)
-		fl_mapper_reset(w->mapper);
+	begin_batch(w);
 	while (count < w->txn_count) {
 		const struct fl_txn *txn = w->txns[count];
 		result = map(w, count, &err);
@@ -170,8 +185,7 @@ enum fl_end fl_worker_settle(struct fl_worker *w, bool all, int *ret_wait)
 	if (w->position_moved) {
 		int due = all ? 0 : due_in(w->submitted_at);
 		if (due == 0) {
-			if (w->mapper != NULL)
-				fl_mapper_reset(w->mapper);
+			begin_batch(w);
 			end = submit(w, 0);
 		} else {
 			*ret_wait = due;
@@ -253,8 +267,10 @@ enum fl_end fl_worker_find_position(struct fl_worker *w)
 	if (result >= 0) {
 		struct fl_bytes bytes = { text.data, text.size };
 		fl_position_finish(&w->position);
-		result = text.size > 0 ? fl_position_parse(bytes, &w->position, &err)
-				       : fl_position_copy(w->config->start, &w->position);
+		result = w->mapper != NULL ? fl_mapper_resume(w->mapper, &bytes, &err) : 0;
+		if (result == 0)
+			result = text.size > 0 ? fl_position_parse(bytes, &w->position, &err)
+					       : fl_position_copy(w->config->start, &w->position);
 	}
 	if (result != 0) {
 		fl_error(w->config->name, "halted: its position can't be read: %s%s", err.text,
@@ -265,8 +281,10 @@ enum fl_end fl_worker_find_position(struct fl_worker *w)
 	} else if (is_cold) {
 		end = on_cold(w);
 	}
-	/* A position of its own from the first moment on, lest a restart begin somewhere else. */
-	w->position_moved = !is_kept;
+	/* A position of its own from the first moment on, lest a restart begin somewhere else; and
+	 * what readers need to make keys, where a cache may have forgotten it. */
+	w->published_at = 0;
+	w->position_moved = !is_kept || (w->mapper != NULL && fl_mapper_has_generations(w->mapper));
 	if (text.size == 0 && end == END_NONE)
 		fl_info(w->config->name, "has no position of its own: begins at `start`");
 	w->submitted_at = 0;

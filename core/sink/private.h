@@ -47,11 +47,11 @@ struct fl_worker {
 	struct pending pending[FL_MOST_PENDING];
 	size_t first_pending, pending_count;
 	uint64_t batch_id;
-	uint64_t submitted_at, saved_at; /* uv_hrtime */
-	bool position_moved;		 /* since the last submit */
-	bool unsaved;			 /* `settled` is newer than the file */
-	bool broken;			 /* the instance has failed: it can only be closed */
-	bool skip;			 /* the seat begins before our position */
+	uint64_t submitted_at, saved_at, published_at; /* uv_hrtime */
+	bool position_moved;			       /* since the last submit */
+	bool unsaved;				       /* `settled` is newer than the file */
+	bool broken; /* the instance has failed: it can only be closed */
+	bool skip;   /* the seat begins before our position */
 	unsigned failures;
 	struct fl_txn *txns[FL_BATCH_TRANSACTIONS];
 	const struct fl_transaction *views[FL_BATCH_TRANSACTIONS];

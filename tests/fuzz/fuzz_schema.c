@@ -64,8 +64,11 @@ static void check(const struct fl_table_def *def)
 		must(name->size == 0 || name->data != NULL);
 		must(strnlen(column->charset_name, sizeof(column->charset_name)) <
 			sizeof(column->charset_name));
+		/* One without data is one that the source may show wrongly. */
 		for (uint32_t k = 0; k < column->label_count; k++)
-			must(column->labels[k].size == 0 || column->labels[k].data != NULL);
+			must(column->labels[k].data == NULL ||
+				memchr(column->labels[k].data, 0, column->labels[k].size) == NULL ||
+				column->labels[k].size > 0);
 	}
 }
 

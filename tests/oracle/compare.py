@@ -91,4 +91,9 @@ def as_bag(rows, table, key_names, count, where):
                 table.name, real or row, "rows", "%d times" % expected, "%d times" % times, where))
         elif times < expected:
             count.adopted_rows += expected - times
+    if rows.single and problems:
+        # MariaDB does not log what a sequence gave to statements that were rolled back.
+        rows.forget()
+        count.adopted_rows += len(problems)
+        return []
     return problems

@@ -282,7 +282,7 @@ static void write_file(char *path, mode_t mode, const char *content, size_t size
 #define SOURCE "[source]\n"
 #define BODY                                                                                       \
 	"user = repl\nserver_id = 1\n[sink:hot]\nplugin = redis\n"                                 \
-	"[map:m]\ntable = a.b\nkey = {id}\n"
+	"[map:m]\ntable = a.b\nkey = m:{id}\n"
 #define BOM	    "\xef\xbb\xbf"
 #define BYTES(text) text, sizeof(text) - 1
 

@@ -273,11 +273,11 @@ Test(map, broken_rule_is_refused_by_its_part)
 		struct fl_map_rule rule;
 		const char *reason;
 	} cases[] = {
-		{ { .name = "a", .table = "users", .key = "{id}" },
+		{ { .name = "a", .table = "users", .key = "u:{id}" },
 			"table: must be of the form db.table, with * and ? as wildcards" },
 		{ { .name = "a", .table = "a.b", .key = "{id" },
 			"key: no closing brace behind {id (a literal brace is written {{)" },
-		{ { .name = "a", .table = "a.b", .key = "{id}", .invalidate = "x {}" },
+		{ { .name = "a", .table = "a.b", .key = "u:{id}", .invalidate = "x {}" },
 			"invalidate: {} names no column (literal braces are written {{ and }})" },
 	};
 	struct fl_map *map = fl_map_create();

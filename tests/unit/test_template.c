@@ -12,18 +12,20 @@ static struct fl_bytes bytes(const char *text)
 Test(template, is_split_into_literals_and_names)
 {
 	static const struct {
-		const char *text,
-			*parts; /* L literal, C column, D db, T table; each with its text */
+		const char *text, *parts; /* L literal, C column, D db, T table, G generation; each
+					     with its text */
 		size_t columns;
 	} cases[] = {
 		{ "user:{id}", "L[user:]C[id]", 1 },
-		{ "{id}", "C[id]", 1 },
-		{ "{a}{b}:{a}", "C[a]C[b]L[:]C[a]", 3 },
+		{ "u{id}", "L[u]C[id]", 1 },
+		{ ":{a}{b}:{a}", "L[:]C[a]C[b]L[:]C[a]", 3 },
+		{ "{generation}", "G[generation]", 0 },
+		{ "{id}:{generation}", "C[id]L[:]G[generation]", 1 },
 		{ "{db}.{table}:{my col}", "D[db]L[.]T[table]L[:]C[my col]", 1 },
 		{ "{{{id}}}", "L[{]C[id]L[}]", 1 },
 		{ "a{{b}}c", "L[a]L[{]L[b]L[}]L[c]", 0 },
 		{ "plain", "L[plain]", 0 },
-		{ "{\xc3\xa9}", "C[\xc3\xa9]", 1 },
+		{ "{db}{\xc3\xa9}", "D[db]C[\xc3\xa9]", 1 },
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		struct fl_arena arena = { 0 };
@@ -33,7 +35,7 @@ Test(template, is_split_into_literals_and_names)
 			"%s: %s", cases[i].text, err.text);
 		struct fl_buf parts = { 0 };
 		for (size_t p = 0; p < template.part_count; p++) {
-			fl_buf_char(&parts, "LCDT"[template.parts[p].kind]);
+			fl_buf_char(&parts, "LCDTG"[template.parts[p].kind]);
 			fl_buf_char(&parts, '[');
 			fl_buf_append(
 				&parts, template.parts[p].text.data, template.parts[p].text.size);
@@ -60,6 +62,10 @@ Test(template, that_is_broken_is_refused_with_the_reason)
 		{ "user:{}", "{} names no column (literal braces are written {{ and }})" },
 		{ "user:{ id}", "{ id} begins or ends with a blank" },
 		{ "user:{id }", "{id } begins or ends with a blank" },
+		{ "{id}:x",
+			"it begins with a column, so that its keys can't be told from others when "
+			"all of them have to go: put a text of its own in front, such as "
+			"id:{id}:x" },
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		struct fl_err err = { 0 };
@@ -76,7 +82,7 @@ Test(template, gives_a_pattern_with_escapes_or_the_one_key_itself)
 		bool open;
 	} cases[] = {
 		{ "user:{id}", "shop", "users", "user:*", true },
-		{ "{a}{b}-{c}", "shop", "users", "*-*", true },
+		{ "u{a}{b}-{c}", "shop", "users", "u*-*", true },
 		{ "{db}/{table}/{id}", "shop", "users", "shop/users/*", true },
 		{ "{db}/{table}/{id}", NULL, NULL, "*/*/*", true },
 		{ "{db}/{table}/{id}", "a*b", "c?[d]\\", "a\\*b/c\\?\\[d\\]\\\\/*", true },

@@ -17,7 +17,7 @@ struct fl_starter {
 	/* Set before it is started. */
 	const struct fl_source_config *source;
 	const char *const *files; /* binlog files that stand for the source; or NULL */
-	struct fl_map *map; /* told how table names compare */
+	struct fl_map *map;	  /* told how table names compare */
 	bool (*wants)(void *ctx, struct fl_bytes db, struct fl_bytes table);
 	void *wants_ctx;
 	bool until_current;

@@ -4,55 +4,11 @@
  * offsets into it, which become pointers when the batch is asked for. Once the buffers have grown
  * to a batch's usual size, mapping allocates nothing.
  */
-#include "map/map.h"
+#include "map/private.h"
 
-#include "binlog/row.h"
 #include "map/ddl.h"
-#include "map/generation.h"
-#include "map/rule.h"
-#include "map/use.h"
 
 enum { NOTICE_SIZE = 1000 }; /* what a log line holds */
-
-/* Offsets into the bytes, of one operation. */
-struct place {
-	size_t key, value;
-};
-
-struct fl_mapper {
-	const struct fl_map *map;
-	enum fl_on_doubt on_doubt;
-	struct fl_use_cache *uses;
-	size_t rule_count;
-	const struct fl_rule **rules; /* this sink's, in the order of the file */
-	size_t generation_count;      /* of the rules that have them */
-	struct fl_generation *generations, *generations_before; /* and before the transaction */
-
-	struct fl_buf bytes;
-	size_t count, capacity;
-	struct fl_operation *operations; /* pointers are set by fl_mapper_operations() */
-	struct place *places;
-
-	size_t first;	      /* of the operations of the transaction under way ... */
-	uint32_t transaction; /* ... and its index */
-
-	struct fl_buf notice;
-	bool notice_taken;
-};
-
-/* A key, rendered into the bytes. */
-struct key {
-	bool exists;
-	size_t at, size;
-};
-
-/* The JSON of a change's row, rendered when the first rule asks for it. */
-struct value {
-	bool tried;
-	int code;
-	size_t at, size;
-	struct fl_err why;
-};
 
 struct fl_mapper *fl_mapper_create(
 	const struct fl_map *map, const char *sink, enum fl_on_doubt on_doubt)
@@ -108,7 +64,7 @@ void fl_mapper_reset(struct fl_mapper *m)
 	m->transaction = 0;
 }
 
-__attribute__((format(printf, 2, 3))) static void tell(struct fl_mapper *m, const char *format, ...)
+void fl_mapper_tell(struct fl_mapper *m, const char *format, ...)
 {
 	char text[NOTICE_SIZE / 2];
 	va_list args;
@@ -123,32 +79,6 @@ __attribute__((format(printf, 2, 3))) static void tell(struct fl_mapper *m, cons
 	if (m->notice.size > 0)
 		fl_buf_text(&m->notice, "; ");
 	fl_buf_text(&m->notice, text);
-}
-
-static int push(struct fl_mapper *m, struct fl_operation operation, struct place place)
-{
-	if (m->count == m->capacity) {
-		size_t capacity = m->capacity == 0 ? 256 : m->capacity * 2;
-		void *grown = realloc(m->operations, capacity * sizeof(*m->operations));
-		if (grown == NULL)
-			return FL_ENOMEM;
-		m->operations = grown;
-		grown = realloc(m->places, capacity * sizeof(*m->places));
-		if (grown == NULL)
-			return FL_ENOMEM;
-		m->places = grown;
-		m->capacity = capacity;
-	}
-	operation.transaction = m->transaction;
-	m->operations[m->count] = operation;
-	m->places[m->count++] = place;
-	return 0;
-}
-
-static int push_delete(struct fl_mapper *m, struct key key)
-{
-	return push(m, (struct fl_operation){ .kind = FL_KEY_DELETE, .key.size = key.size },
-		(struct place){ .key = key.at });
 }
 
 /* Whether the transaction's last operations, as far as none of them sets anything, have this one
@@ -168,8 +98,7 @@ static bool just_done(const struct fl_mapper *m, enum fl_operation_kind kind, st
 	return false;
 }
 
-/* Only of a rule that has one. */
-static struct fl_generation *generation_of(const struct fl_mapper *m, const struct fl_rule *rule)
+struct fl_generation *fl_mapper_generation(const struct fl_mapper *m, const struct fl_rule *rule)
 {
 	size_t i = 0;
 	while (m->generations[i].rule != rule)
@@ -186,21 +115,19 @@ static int push_generation(struct fl_mapper *m, const struct fl_generation *gene
 	fl_buf_append(&m->bytes, generation->text, generation->size);
 	if (m->bytes.failed)
 		return FL_ENOMEM;
-	return push(m,
+	return fl_mapper_push(m,
 		(struct fl_operation){ .kind = FL_KEY_SET,
 			.key.size = place.value - place.key,
 			.value.size = generation->size },
 		place);
 }
 
-/* Forgets every key that a template can have given. `cleared` (may be NULL) takes down the patterns
- * that were not just cleared. */
-static int clear(struct fl_mapper *m, const struct fl_rule *rule,
+int fl_mapper_clear(struct fl_mapper *m, const struct fl_rule *rule,
 	const struct fl_template *template, struct fl_bytes db, struct fl_bytes table,
 	struct fl_buf *cleared)
 {
 	if (template->has_generation) {
-		struct fl_generation *generation = generation_of(m, rule);
+		struct fl_generation *generation = fl_mapper_generation(m, rule);
 		fl_generation_next(generation);
 		if (cleared != NULL) {
 			fl_buf_text(cleared, cleared->size > 0 ? ", " : "");
@@ -223,7 +150,7 @@ static int clear(struct fl_mapper *m, const struct fl_rule *rule,
 		fl_buf_text(cleared, cleared->size > 0 ? ", " : "");
 		fl_buf_append(cleared, m->bytes.data + key.at, key.size);
 	}
-	return push(m, (struct fl_operation){ .kind = kind, .key.size = key.size },
+	return fl_mapper_push(m, (struct fl_operation){ .kind = kind, .key.size = key.size },
 		(struct place){ .key = key.at });
 }
 
@@ -256,13 +183,14 @@ static int clear_table(struct fl_mapper *m, struct fl_bytes db, struct fl_bytes 
 			break;
 		}
 		for (size_t t = 0; t < rule->template_count && code == 0; t++)
-			code = clear(m, rule, &rule->templates[t],
+			code = fl_mapper_clear(m, rule, &rule->templates[t],
 				pattern_name(m, db, rule->pattern.db),
 				pattern_name(m, table, rule->pattern.table), &cleared);
 	}
 	if (code == 0 && cleared.size > 0)
-		tell(m, "%.*s.%.*s: %.*s: cleared %.*s", db.data != NULL ? (int)db.size : 1,
-			db.data != NULL ? db.data : "*", table.data != NULL ? (int)table.size : 1,
+		fl_mapper_tell(m, "%.*s.%.*s: %.*s: cleared %.*s",
+			db.data != NULL ? (int)db.size : 1, db.data != NULL ? db.data : "*",
+			table.data != NULL ? (int)table.size : 1,
 			table.data != NULL ? table.data : "*", why.size < 200 ? (int)why.size : 200,
 			why.data, cleared.size < 200 ? (int)cleared.size : 200, cleared.data);
 	fl_buf_finish(&cleared);
@@ -291,176 +219,6 @@ static int map_statement(struct fl_mapper *m, const struct fl_change *change, st
 	return code;
 }
 
-static bool is_present(const struct fl_row *row, unsigned column)
-{
-	return row->present == NULL || (row->present[column / 8] >> column % 8 & 1) != 0;
-}
-
-/* Refuses a column that is in no image of the row. */
-static int refuse_absent(const struct fl_row *row, unsigned column, struct fl_err *why)
-{
-	struct fl_bytes name = row->table->columns[column].name;
-	char number[16];
-	if (name.size == 0)
-		name = (struct fl_bytes){ number,
-			(size_t)snprintf(number, sizeof(number), "%u", column + 1) };
-	return fl_err_set(why, FL_EUNSUPPORTED,
-		"column %.*s is not in the row image: binlog_row_image is not FULL, or MariaDB "
-		"left out a generated column",
-		(int)name.size, name.data);
-}
-
-/* Renders a row's key. 0, `ret` telling whether there is such a key; FL_ENOMEM; FL_EUNSUPPORTED and
- * why if it can't be known. */
-static int render(struct fl_mapper *m, const struct fl_rule *rule,
-	const struct fl_template_use *use, const struct fl_row *row, struct key *ret,
-	struct fl_err *why)
-{
-	struct fl_buf *out = &m->bytes;
-	struct key key = { .exists = true, .at = out->size };
-	const unsigned *column = use->columns;
-	for (size_t i = 0; i < use->template->part_count && key.exists; i++) {
-		const struct fl_part *part = &use->template->parts[i];
-		if (part->kind == FL_PART_LITERAL) {
-			fl_buf_append(out, part->text.data, part->text.size);
-		} else if (part->kind == FL_PART_DB) {
-			fl_buf_append(out, row->table->db.data, row->table->db.size);
-		} else if (part->kind == FL_PART_TABLE) {
-			fl_buf_append(out, row->table->name.data, row->table->name.size);
-		} else if (part->kind == FL_PART_GENERATION) {
-			const struct fl_generation *generation = generation_of(m, rule);
-			fl_buf_append(out, generation->text, generation->size);
-		} else {
-			int code = is_present(row, *column) ? fl_row_text(row, *column, out, why)
-							    : refuse_absent(row, *column, why);
-			column++;
-			if (code < 0) {
-				out->size = key.at;
-				return code == FL_ENOMEM ? code : FL_EUNSUPPORTED;
-			}
-			key.exists = code == 1; /* else it is NULL: there is no such key */
-		}
-	}
-	if (out->failed)
-		return FL_ENOMEM;
-	key.size = out->size - key.at;
-	key.exists = key.exists && key.size > 0;
-	if (!key.exists)
-		out->size = key.at;
-	*ret = key;
-	return 0;
-}
-
-/* Deals with something in a row that can't be told: the error to return under `halt`, else 0 and a
- * notice, one a table definition and template. */
-static int doubt(struct fl_mapper *m, const struct fl_rule *rule, struct fl_template_use *use,
-	const struct fl_table *table, const char *why, struct fl_err *err)
-{
-	if (m->on_doubt == FL_ON_DOUBT_HALT)
-		return fl_err_set(err, FL_EUNSUPPORTED, "rule %s: %s", rule->name, why);
-	if (!use->noticed)
-		tell(m, "%.*s.%.*s: rule %s: %s: keys are deleted, not set", (int)table->db.size,
-			table->db.data, (int)table->name.size, table->name.data, rule->name, why);
-	use->noticed = true;
-	return 0;
-}
-
-/* A value has all of the table's columns. */
-static int check_whole(const struct fl_row *row, struct fl_err *why)
-{
-	for (unsigned i = 0; row->present != NULL && i < row->table->column_count; i++)
-		if (!is_present(row, i))
-			return refuse_absent(row, i, why);
-	return 0;
-}
-
-/* The rule's own key gets the row's new value, or is deleted where that can't be told. */
-static int push_value(struct fl_mapper *m, const struct fl_rule *rule, struct fl_template_use *use,
-	const struct fl_row *row, struct key key, struct value *value, struct fl_err *err)
-{
-	if (!rule->value_json)
-		return push_delete(m, key);
-	if (!value->tried) {
-		value->tried = true;
-		value->at = m->bytes.size;
-		value->code = check_whole(row, &value->why);
-		if (value->code == 0)
-			value->code = fl_row_json(row, &m->bytes, &value->why);
-		value->size = m->bytes.size - value->at;
-	}
-	if (value->code == FL_ENOMEM || m->bytes.failed)
-		return FL_ENOMEM;
-	if (value->code < 0) {
-		int code = doubt(m, rule, use, row->table, value->why.text, err);
-		return code < 0 ? code : push_delete(m, key);
-	}
-	return push(m,
-		(struct fl_operation){ .kind = FL_KEY_SET,
-			.ttl = rule->ttl,
-			.key.size = key.size,
-			.value.size = value->size },
-		(struct place){ .key = key.at, .value = value->at });
-}
-
-/* One template of a rule: the old image's key goes, the new one's gets the value (the rule's own
- * key) or goes as well (a key to invalidate). */
-static int map_template(struct fl_mapper *m, const struct fl_rule *rule,
-	struct fl_template_use *use, const struct fl_change *change, struct value *value,
-	struct fl_err *err)
-{
-	const struct fl_row *before = change->op != FL_INSERT ? &change->before : NULL;
-	const struct fl_row *after = change->op != FL_DELETE ? &change->after : NULL;
-	const struct fl_row *row = after != NULL ? after : before;
-	struct key old = { 0 }, now = { 0 };
-	struct fl_err why;
-	int code = 0;
-	if (use->missing != NULL)
-		code = fl_err_set(&why, FL_EUNSUPPORTED, "%s", use->missing);
-	if (code == 0 && before != NULL)
-		code = render(m, rule, use, before, &old, &why);
-	if (code == 0 && after != NULL)
-		code = render(m, rule, use, after, &now, &why);
-	if (code == FL_ENOMEM)
-		return code;
-	if (code < 0) {
-		code = doubt(m, rule, use, row->table, why.text, err);
-		return code < 0 ? code
-				: clear(m, rule, use->template, row->table->db, row->table->name,
-					  NULL);
-	}
-
-	if (old.exists && now.exists && old.size == now.size &&
-		memcmp(m->bytes.data + old.at, m->bytes.data + now.at, old.size) == 0) {
-		m->bytes.size = now.at;
-		now = old;
-		old.exists = false;
-	}
-	if (old.exists)
-		code = push_delete(m, old);
-	if (now.exists && code == 0)
-		code = use->template == &rule->templates[0]
-			       ? push_value(m, rule, use, after, now, value, err)
-			       : push_delete(m, now);
-	return code;
-}
-
-static int map_row(struct fl_mapper *m, const struct fl_change *change, struct fl_err *err)
-{
-	const struct fl_row *row = change->op == FL_DELETE ? &change->before : &change->after;
-	struct fl_table_use *use = fl_use_cache_find(m->uses, row->table);
-	if (use == NULL)
-		return FL_ENOMEM;
-	struct value value = { 0 };
-	int code = 0;
-	for (size_t r = 0; r < use->rule_count; r++) {
-		struct fl_rule_use *rule = &use->rules[r];
-		for (size_t t = 0; t < rule->rule->template_count && code == 0; t++)
-			code = map_template(
-				m, rule->rule, &rule->templates[t], change, &value, err);
-	}
-	return code;
-}
-
 static int map_change(struct fl_mapper *m, const struct fl_change *change, struct fl_err *err)
 {
 	struct fl_bytes db = change->db.size > 0 ? change->db : (struct fl_bytes){ 0 };
@@ -473,7 +231,7 @@ static int map_change(struct fl_mapper *m, const struct fl_change *change, struc
 	case FL_DOUBT:
 		return clear_table(m, db, table, true, change->doubt, err);
 	default:
-		return map_row(m, change, err);
+		return fl_mapper_row(m, change, err);
 	}
 }
 

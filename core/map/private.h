@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The mapper's insides, shared by mapper.c (batches, statements, what clears a table) and rows.c
+ * (rows: the hot path). A sink's thread.
+ */
+#ifndef FL_MAP_PRIVATE_H
+#define FL_MAP_PRIVATE_H
+
+#include "map/generation.h"
+#include "map/map.h"
+#include "map/rule.h"
+#include "map/use.h"
+
+/* Offsets into the bytes, of one operation. */
+struct place {
+	size_t key, value;
+};
+
+struct fl_mapper {
+	const struct fl_map *map;
+	enum fl_on_doubt on_doubt;
+	struct fl_use_cache *uses;
+	size_t rule_count;
+	const struct fl_rule **rules; /* this sink's, in the order of the file */
+	size_t generation_count;      /* of the rules that have them */
+	struct fl_generation *generations, *generations_before; /* and before the transaction */
+
+	struct fl_buf bytes;
+	size_t count, capacity;
+	struct fl_operation *operations; /* pointers are set by fl_mapper_operations() */
+	struct place *places;
+
+	size_t first;	      /* of the operations of the transaction under way ... */
+	uint32_t transaction; /* ... and its index */
+
+	struct fl_buf notice;
+	bool notice_taken;
+};
+
+/* A key, rendered into the bytes. */
+struct key {
+	bool exists;
+	size_t at, size;
+};
+
+/* rows.c */
+
+/* Appends an operation. 0 or FL_ENOMEM. */
+int fl_mapper_push(struct fl_mapper *m, struct fl_operation operation, struct place place);
+/* A change of one row. As fl_mapper_add(). */
+int fl_mapper_row(struct fl_mapper *m, const struct fl_change *change, struct fl_err *err);
+
+/* mapper.c */
+
+/* Takes a line down for fl_mapper_notice(). */
+void fl_mapper_tell(struct fl_mapper *m, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+/* Only of a rule that has one. */
+struct fl_generation *fl_mapper_generation(const struct fl_mapper *m, const struct fl_rule *rule);
+/* Forgets every key that a template can have given. `cleared` (may be NULL) takes down the patterns
+ * that were not just cleared. */
+int fl_mapper_clear(struct fl_mapper *m, const struct fl_rule *rule,
+	const struct fl_template *template, struct fl_bytes db, struct fl_bytes table,
+	struct fl_buf *cleared);
+
+#endif

@@ -138,3 +138,27 @@ def test_of_two_daemons_on_one_redis_the_older_one_stops(source, rig, db, start_
     r.compare()
     assert "[hot] halted" not in newer.log
     r.daemon.stop(code=4)
+
+
+def test_a_redis_that_comes_back_with_older_data_gets_the_rest_again(source, rig, db, start_server):
+    redis = start_server(Redis)
+    r = rig(source, [numbers(db)], redis=redis)
+    r.daemon.start()
+    insert(source, db, 1, 50)
+    r.settle()
+    r.redis.save()
+    older = r.redis.get("fastlane:position:hot")
+    source.run("UPDATE num SET n = n + 1000 WHERE id <= 25", "DELETE FROM num WHERE id > 45",
+               database=db)
+    insert(source, db, 51, 60)
+    r.settle()
+    redis.kill()
+    redis.start()
+    r.reconnect()
+    r.settle()
+    r.compare()
+    assert "has been emptied" not in r.daemon.log
+    # It was the snapshot, and not what was there before the crash, that it came back with.
+    assert redis.client().info("persistence")["rdb_last_load_keys_loaded"] == 50 + 2
+    assert r.redis.get("fastlane:position:hot") != older
+    r.daemon.stop()

@@ -58,7 +58,10 @@ static int add_ddl(struct fl_grouper *g, const struct fl_query *query, struct fl
 	if (fl_statement_to_utf8(collation != NULL ? collation->charset : FL_CHARSET_UNKNOWN,
 		    query->sql, &text, &converted.sql)) {
 		struct fl_statement statement = fl_statement_read(converted.sql);
-		enum fl_op op = statement.kind == FL_STATEMENT_TRUNCATE ? FL_TRUNCATE : FL_DDL;
+		enum fl_op op = statement.kind == FL_STATEMENT_TRUNCATE ||
+						statement.kind == FL_STATEMENT_DELETE_ALL
+					? FL_TRUNCATE
+					: FL_DDL;
 		result = add_statement(g, op, &converted, &statement, err);
 	} else {
 		char reason[128];
@@ -68,6 +71,12 @@ static int add_ddl(struct fl_grouper *g, const struct fl_query *query, struct fl
 	}
 	fl_buf_finish(&text);
 	return result;
+}
+
+static int doubt_statement(struct fl_grouper *g, struct fl_err *err)
+{
+	return fl_group_doubt_anywhere(
+		g, "a statement in place of rows: SET GLOBAL binlog_format = ROW", err);
 }
 
 static int end_xa(struct fl_grouper *g, const struct fl_event *event, struct fl_bytes xid,
@@ -133,12 +142,16 @@ int fl_group_query(struct fl_grouper *g, const struct fl_event *event, struct fl
 	case FL_STATEMENT_TRUNCATE:
 		result = add_ddl(g, &query, err);
 		break;
+	case FL_STATEMENT_DELETE_ALL:
+		result = g->begun ? doubt_statement(g, err) : add_ddl(g, &query, err);
+		break;
 	case FL_STATEMENT_DML:
-		result = fl_group_doubt_anywhere(
-			g, "a statement in place of rows: SET GLOBAL binlog_format = ROW", err);
+		result = doubt_statement(g, err);
 		break;
 	case FL_STATEMENT_DDL:
 		result = add_ddl(g, &query, err);
+		if (result == 0 && statement.in_place_of_rows)
+			result = doubt_statement(g, err);
 		fl_tables_clear(g->tables);
 		if (g->hooks.renew != NULL)
 			g->hooks.renew(g->hooks.ctx, query.db, query.sql,

@@ -12,6 +12,7 @@ struct token {
 struct reader {
 	const char *at, *end;
 	bool in_versioned; /* inside of a comment that servers execute */
+	bool escapes;	   /* backslashes escape within texts */
 };
 
 static bool is_space(char c)
@@ -75,8 +76,11 @@ static struct token next(struct reader *r)
 	if (c == '`' || c == '"' || c == '\'') {
 		token.quote = c;
 		token.text.data = ++r->at;
-		while (r->at < r->end && (*r->at != c || (r->end - r->at > 1 && r->at[1] == c)))
-			r->at += *r->at == c ? 2 : 1;
+		while (r->at < r->end && (*r->at != c || (r->end - r->at > 1 && r->at[1] == c))) {
+			bool const escaped =
+				r->escapes && *r->at == '\\' && c != '`' && r->end - r->at > 1;
+			r->at += *r->at == c || escaped ? 2 : 1;
+		}
 		token.text.size = (size_t)(r->at - token.text.data);
 		r->at += r->at < r->end;
 		return token;
@@ -116,7 +120,7 @@ static bool read_table(struct reader *r, struct token first, struct fl_statement
 
 static struct fl_statement truncate_statement(struct reader *r)
 {
-	struct fl_statement ret = { FL_STATEMENT_TRUNCATE, { 0 }, { 0 } };
+	struct fl_statement ret = { .kind = FL_STATEMENT_TRUNCATE };
 	struct token token = next(r);
 	if (is(token, "TABLE"))
 		token = next(r);
@@ -127,7 +131,7 @@ static struct fl_statement truncate_statement(struct reader *r)
 
 static struct fl_statement delete_statement(struct reader *r)
 {
-	struct fl_statement ret = { FL_STATEMENT_TRUNCATE, { 0 }, { 0 } };
+	struct fl_statement ret = { .kind = FL_STATEMENT_DELETE_ALL };
 	if (!is(next(r), "FROM") || !read_table(r, next(r), &ret) || !is_end(next(r)))
 		ret = (struct fl_statement){ .kind = FL_STATEMENT_DML };
 	return ret;
@@ -146,7 +150,7 @@ static struct fl_statement xa_statement(struct reader *r)
 	const char *name = r->at;
 	while (r->at < r->end && !is_space(*r->at) && *r->at != ';')
 		r->at++;
-	return (struct fl_statement){ kind, { 0 }, { name, (size_t)(r->at - name) } };
+	return (struct fl_statement){ .kind = kind, .name = { name, (size_t)(r->at - name) } };
 }
 
 static struct fl_statement rollback_statement(struct reader *r)
@@ -163,15 +167,73 @@ static struct fl_statement rollback_statement(struct reader *r)
 		struct token name = next(&ahead);
 		token = is_end(name) ? token : name;
 	}
-	return (struct fl_statement){ FL_STATEMENT_ROLLBACK_TO, { 0 }, token.text };
+	return (struct fl_statement){ .kind = FL_STATEMENT_ROLLBACK_TO, .name = token.text };
 }
 
-struct fl_statement fl_statement_read(struct fl_bytes sql)
+/* MariaDB's ANALYZE of a statement executes it. */
+static struct fl_statement analyze_statement(struct reader *r)
+{
+	struct token token = next(r);
+	bool const of_tables = is_end(token) || is(token, "TABLE") || is(token, "TABLES") ||
+			       is(token, "LOCAL") || is(token, "NO_WRITE_TO_BINLOG");
+	return (struct fl_statement){ .kind = of_tables ? FL_STATEMENT_DDL : FL_STATEMENT_DML };
+}
+
+/* Whether the word SELECT stands in what is left, outside of texts and names. */
+static bool has_select(struct reader r, bool escapes)
+{
+	r.escapes = escapes;
+	struct token token;
+	do
+		token = next(&r);
+	while (!is(token, "SELECT") && (token.quote != 0 || token.text.size > 0));
+	return is(token, "SELECT");
+}
+
+/* With rows the table is logged without the SELECT that filled it. With a statement in place of
+ * them, whatever the functions in it did is not logged either. */
+static struct fl_statement create_statement(struct reader *r)
+{
+	struct fl_statement ret = { .kind = FL_STATEMENT_DDL };
+	struct token token = next(r);
+	if (is(token, "OR")) {
+		next(r);
+		token = next(r);
+	}
+	if (is(token, "TEMPORARY"))
+		token = next(r);
+	ret.in_place_of_rows =
+		is(token, "TABLE") && (has_select(*r, false) || has_select(*r, true));
+	return ret;
+}
+
+static struct fl_statement read_statement(struct reader r);
+
+/* MariaDB: SET STATEMENT variable = value, ... FOR statement. */
+static struct fl_statement set_statement(struct reader *r)
+{
+	struct fl_statement const ddl = { .kind = FL_STATEMENT_DDL };
+	/* Where backslashes may escape, it is not certain which FOR it is. */
+	if (!is(next(r), "STATEMENT") || memchr(r->at, '\\', (size_t)(r->end - r->at)) != NULL)
+		return ddl;
+	struct token token;
+	do
+		token = next(r);
+	while (!is_end(token) && !is(token, "FOR"));
+	if (is_end(token))
+		return ddl;
+	struct fl_statement ret = read_statement(*r);
+	return ret.kind == FL_STATEMENT_DML || ret.kind == FL_STATEMENT_DELETE_ALL ||
+			       ret.kind == FL_STATEMENT_TRUNCATE || ret.in_place_of_rows
+		       ? ret
+		       : ddl;
+}
+
+static struct fl_statement read_statement(struct reader r)
 {
 	static const char *const dml[] = { "INSERT", "UPDATE", "REPLACE", "LOAD", "WITH", "CALL",
 		"DO", "SELECT", "EXECUTE", "IMPORT", "HANDLER", "VALUES", "TABLE" };
 
-	struct reader r = { sql.data, sql.data + sql.size, false };
 	struct token verb = next(&r);
 	if (is(verb, "BEGIN"))
 		return (struct fl_statement){ .kind = FL_STATEMENT_BEGIN };
@@ -182,20 +244,32 @@ struct fl_statement fl_statement_read(struct fl_bytes sql)
 	if (is(verb, "ROLLBACK"))
 		return rollback_statement(&r);
 	if (is(verb, "SAVEPOINT"))
-		return (struct fl_statement){ FL_STATEMENT_SAVEPOINT, { 0 }, next(&r).text };
+		return (struct fl_statement){ .kind = FL_STATEMENT_SAVEPOINT,
+			.name = next(&r).text };
 	if (is(verb, "RELEASE") && is(next(&r), "SAVEPOINT"))
-		return (struct fl_statement){ FL_STATEMENT_RELEASE_SAVEPOINT, { 0 },
-			next(&r).text };
+		return (struct fl_statement){ .kind = FL_STATEMENT_RELEASE_SAVEPOINT,
+			.name = next(&r).text };
 	if (is(verb, "XA"))
 		return xa_statement(&r);
 	if (is(verb, "TRUNCATE"))
 		return truncate_statement(&r);
 	if (is(verb, "DELETE"))
 		return delete_statement(&r);
+	if (is(verb, "ANALYZE"))
+		return analyze_statement(&r);
+	if (is(verb, "CREATE"))
+		return create_statement(&r);
 	for (size_t i = 0; i < sizeof(dml) / sizeof(*dml); i++)
 		if (is(verb, dml[i]))
 			return (struct fl_statement){ .kind = FL_STATEMENT_DML };
 	return (struct fl_statement){ .kind = FL_STATEMENT_DDL };
+}
+
+struct fl_statement fl_statement_read(struct fl_bytes sql)
+{
+	struct reader r = { .at = sql.data, .end = sql.data + sql.size };
+	struct reader ahead = r;
+	return is(next(&ahead), "SET") ? set_statement(&ahead) : read_statement(r);
 }
 
 static size_t count(struct fl_bytes text, char c)

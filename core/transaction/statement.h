@@ -20,10 +20,11 @@ enum fl_statement_kind {
 	FL_STATEMENT_XA_END,
 	FL_STATEMENT_XA_COMMIT,	  /* `name`: the xid as the statement writes it, without blanks */
 	FL_STATEMENT_XA_ROLLBACK, /* `name` */
-	FL_STATEMENT_TRUNCATE, /* `db` (may be empty: the default one) and `name`; also DELETE FROM
-				* t without a condition, which servers log for emptied MEMORY tables
-				*/
-	FL_STATEMENT_DML,      /* changes rows: statement-based logging */
+	FL_STATEMENT_TRUNCATE,	  /* `db` (may be empty: the default one) and `name` */
+	FL_STATEMENT_DELETE_ALL,  /* likewise: DELETE FROM t without a condition, which MySQL 5 logs
+				   * for an emptied MEMORY table, outside of a transaction. Inside
+				   * of one it is DML: triggers, and the table under a view */
+	FL_STATEMENT_DML,	  /* changes rows: statement-based logging */
 };
 
 struct fl_statement {
@@ -32,6 +33,8 @@ struct fl_statement {
 	 * none. */
 	struct fl_bytes db;
 	struct fl_bytes name;
+	/* DDL: CREATE TABLE ... SELECT, as statement-based logging has it. */
+	bool in_place_of_rows;
 };
 
 struct fl_statement fl_statement_read(struct fl_bytes sql);

@@ -37,9 +37,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	/* What empties a table or changes its structure is not taken for something that does not.
 	 */
 	bool changes = statement.kind == FL_STATEMENT_DDL || statement.kind == FL_STATEMENT_DML ||
-		       statement.kind == FL_STATEMENT_TRUNCATE;
+		       statement.kind == FL_STATEMENT_TRUNCATE ||
+		       statement.kind == FL_STATEMENT_DELETE_ALL;
 	must(changes || ddl.effect != FL_DDL_TABLES);
-	must(statement.kind != FL_STATEMENT_TRUNCATE || ddl.effect != FL_DDL_NONE);
+	must((statement.kind != FL_STATEMENT_TRUNCATE &&
+		     statement.kind != FL_STATEMENT_DELETE_ALL) ||
+		ddl.effect != FL_DDL_NONE);
 	fl_ddl_finish(&ddl);
 	return 0;
 }

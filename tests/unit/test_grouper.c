@@ -289,6 +289,19 @@ Test(grouper, a_statement_alone_is_a_transaction)
 	end(&b, "S \nTt \n");
 }
 
+Test(grouper, a_statement_that_deletes_all_rows_is_in_doubt_within_a_transaction)
+{
+	struct bench b;
+	begin(&b, 1 << 20, mysql);
+	query(&b, "DELETE FROM `d`.`t`"); /* a MEMORY table, after a restart */
+	query(&b, "BEGIN");
+	query(&b, "DELETE FROM v"); /* a view, or triggers */
+	xid(&b);
+	query(&b, "CREATE TABLE t SELECT f()");
+	query(&b, "ANALYZE UPDATE t SET a = 1");
+	end(&b, "Tt \n? \nS ? \n? \n");
+}
+
 Test(grouper, mariadb_s_gtid_stands_for_the_begin)
 {
 	struct bench b;

@@ -2,6 +2,7 @@
 #include "source/history.h"
 
 #include "base/log.h"
+#include "binlog/inflate.h"
 #include "source/backend.h"
 #include "transaction/statement.h"
 
@@ -33,6 +34,7 @@ struct place {
 
 struct fl_history {
 	const struct fl_source_config *config;
+	struct fl_inflater *inflater;
 	struct place begin, end; /* all between these is known */
 	struct place blind;	 /* up to here there was more than can be kept */
 	struct statement *first, **last;
@@ -46,6 +48,11 @@ struct fl_history *fl_history_create(const struct fl_source_config *config)
 		return NULL;
 	history->config = config;
 	history->last = &history->first;
+	history->inflater = fl_inflater_create(MOST_BYTES);
+	if (history->inflater == NULL) {
+		free(history);
+		return NULL;
+	}
 	return history;
 }
 
@@ -72,6 +79,7 @@ void fl_history_destroy(struct fl_history *history)
 	if (history == NULL)
 		return;
 	fl_history_clear(history);
+	fl_inflater_destroy(history->inflater);
 	free(history);
 }
 
@@ -163,8 +171,10 @@ static bool take_word(struct fl_bytes *sql, const char *words)
 
 static enum weight weight_of(struct fl_bytes sql)
 {
-	if (take_word(&sql, " check flush grant revoke set "))
+	if (take_word(&sql, " check flush grant revoke "))
 		return NOTHING;
+	if (take_word(&sql, " set ")) /* MariaDB: SET STATEMENT ... FOR ALTER TABLE ... */
+		return take_word(&sql, " statement ") ? COLUMNS : NOTHING;
 	if (take_word(&sql, " analyze optimize repair "))
 		return TIME;
 	if (!take_word(&sql, " create drop "))
@@ -268,6 +278,17 @@ static void advance(struct place *here, const struct fl_event *event)
 	here->offset = offset >= here->offset ? offset : offset + (UINT64_C(1) << 32);
 }
 
+/* A statement that may change tables. */
+static int take_query(struct fl_history *history, const struct fl_format *format,
+	const struct place *here, const struct fl_event *event, struct fl_err *err)
+{
+	struct fl_query query;
+	int result = fl_query_decode(event, format, &query, err);
+	if (result == 0 && fl_statement_read(query.sql).kind == FL_STATEMENT_DDL)
+		add(history, here, query.db, query.sql, event->timestamp + query.seconds);
+	return result;
+}
+
 /* `start`: what is before it is known. */
 static int take_event(struct fl_history *history, const struct place *start,
 	struct fl_format *format, struct place *here, const uint8_t *data, size_t size,
@@ -281,8 +302,9 @@ static int take_event(struct fl_history *history, const struct place *start,
 		       event.type != FL_EVENT_HEARTBEAT && event.type != FL_EVENT_HEARTBEAT_V2;
 	if (is_real)
 		advance(here, &event);
+	bool const is_known = is_behind(start->file, start->offset, here);
 	struct fl_rotate rotate;
-	struct fl_query query;
+	struct fl_event plain;
 	switch (event.type) {
 	case FL_EVENT_FORMAT_DESCRIPTION:
 		return fl_format_decode(&event, format, err);
@@ -298,20 +320,22 @@ static int take_event(struct fl_history *history, const struct place *start,
 		here->offset = rotate.position;
 		break;
 	case FL_EVENT_QUERY:
-		result = fl_query_decode(&event, format, &query, err);
-		if (result != 0)
-			return result;
-		if (fl_statement_read(query.sql).kind == FL_STATEMENT_DDL &&
-			!is_behind(start->file, start->offset, here))
-			add(history, here, query.db, query.sql, event.timestamp + query.seconds);
+		result = is_known ? 0 : take_query(history, format, here, &event, err);
 		break;
 	case FL_EVENT_MARIADB_QUERY_COMPRESSED:
-		if (!is_behind(start->file, start->offset, here))
+		if (is_known)
+			break;
+		/* What can't be inflated, or is larger than all that is kept, may be anything. */
+		if (fl_inflate_event(history->inflater, &event, format, &plain, err) != 0)
 			history->blind = *here;
+		else
+			result = take_query(history, format, here, &plain, err);
 		break;
 	default:
 		break;
 	}
+	if (result != 0)
+		return result;
 	if (is_real && is_behind(here->file, here->offset, &history->end))
 		history->end = *here;
 	return 0;

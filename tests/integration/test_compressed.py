@@ -73,6 +73,23 @@ def test_a_compressed_statement_clears_its_table(compressing, rig, db):
     r.daemon.stop()
 
 
+def test_compressed_statements_about_other_tables_leave_rows_in_no_doubt(compressing, rig, db):
+    """Columns are looked up, and the statements between the rows and now are in the way."""
+    compressing.set_least_metadata()
+    table = Table(db, "plain", [Column("id", "int", "int", nullable=False)])
+    other = Table(db, "other", [Column("id", "int", "int", nullable=False)])
+    r = rig(compressing, [table, other])
+    compressing.run("INSERT INTO plain VALUES (1), (2)", "INSERT INTO other VALUES (1)",
+                    "ALTER TABLE other ADD COLUMN c int /* %s */" % ("x" * 1000),
+                    "DELETE FROM other", database=db)
+    r.daemon.start()
+    r.settle()
+    assert r.redis.exists("plain:1") and r.redis.exists("plain:2")
+    assert "%s.other: its columns may have been others" % db in r.daemon.log
+    assert "%s.plain: " % db not in r.daemon.log
+    r.daemon.stop()
+
+
 @pytest.mark.parametrize("level", [1, 22])
 def test_a_payload_far_smaller_than_its_transaction(mysql, rig, db, level):
     """20 MB in about 1 KB, beyond transaction_bytes: it is inflated twice, and never held whole."""

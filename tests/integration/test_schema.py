@@ -54,6 +54,8 @@ def alterations(server):
                                    "ALTER TABLE {t} ADD COLUMN a varchar(20), ALGORITHM=INSTANT"]
     if server.flavour == "mariadb":
         found["swap_instantly"] = ["ALTER TABLE {t} MODIFY b varchar(20) AFTER id, ALGORITHM=INSTANT"]
+        found["set_statement"] = [
+            "SET STATEMENT max_statement_time = 100 FOR ALTER TABLE {t} MODIFY b varchar(20) AFTER id"]
         found["replace"] = [SWAPPED.replace("CREATE", "CREATE OR REPLACE")]
     return found
 

@@ -94,6 +94,8 @@ Test(history, what_changes_no_columns_is_passed_over)
 		{ "DROP TABLE t", true },
 		{ "/* a note */ ANALYZE TABLE t", true },
 		{ "SOMETHING NEW t", true },
+		{ "SET PASSWORD FOR t = 'x'", false },
+		{ "SET STATEMENT max_statement_time = 1 FOR ALTER TABLE t DROP a", true },
 		{ "analyzed t", true },
 		{ "t", true },
 	};

@@ -8,6 +8,8 @@ enum { KEPT = 256 };
 /* A table's columns as they were looked up. */
 struct entry {
 	char *names; /* db, NUL, table, NUL; NULL: not in use */
+	uint64_t id; /* the table's in the binlog: another one after whatever has changed it */
+	uint64_t created;
 	MYSQL_RES *rows;
 	struct fl_schema_column *columns; /* point into the rows */
 	unsigned count;
@@ -214,6 +216,24 @@ static unsigned read_columns(struct fl_session *session, const struct fl_table *
 	return count;
 }
 
+static bool same_rows(MYSQL_RES *a, MYSQL_RES *b)
+{
+	unsigned const fields = mysql_num_fields(a);
+	bool same = mysql_num_fields(b) == fields && mysql_num_rows(a) == mysql_num_rows(b);
+	mysql_data_seek(a, 0);
+	mysql_data_seek(b, 0);
+	for (uint64_t i = mysql_num_rows(a); i > 0 && same; i--) {
+		MYSQL_ROW x = mysql_fetch_row(a), y = mysql_fetch_row(b);
+		const unsigned long *x_sizes = mysql_fetch_lengths(a);
+		const unsigned long *y_sizes = mysql_fetch_lengths(b);
+		for (unsigned f = 0; f < fields && same; f++)
+			same = (x[f] == NULL) == (y[f] == NULL) && x_sizes[f] == y_sizes[f] &&
+			       (x[f] == NULL || memcmp(x[f], y[f], x_sizes[f]) == 0);
+	}
+	mysql_data_seek(b, 0);
+	return same;
+}
+
 /* What the table is and when it was made: *ret_created is 0 where the source does not tell. */
 static int ask_table(struct fl_session *session, const struct fl_table *table,
 	uint64_t *ret_created, struct fl_err *err)
@@ -246,16 +266,14 @@ static int ask_table(struct fl_session *session, const struct fl_table *table,
 }
 
 /* Whether nothing has changed the table's columns between the row and the look-up. */
-static int check_age(struct fl_schema *schema, const struct fl_table *table, const char *identity,
-	const struct fl_position *place, uint32_t event_time, struct fl_err *err)
+static int check_age(struct fl_schema *schema, const struct fl_table *table, uint64_t created,
+	const char *identity, const struct fl_position *place, uint32_t event_time,
+	struct fl_err *err)
 {
-	uint64_t created = 0;
 	struct fl_position now = { 0 };
 	/* Asked after the columns: what changes the table in between is before this place. A
 	 * statement is logged before its effect can be seen. */
-	int result = ask_table(schema->session, table, &created, err);
-	if (result == 0)
-		result = fl_session_current(schema->session, &now, err);
+	int result = fl_session_current(schema->session, &now, err);
 	if (result == 0)
 		result = fl_history_read(schema->history, identity, place, &now, schema->stop, err);
 	fl_position_finish(&now);
@@ -274,14 +292,21 @@ static int check_age(struct fl_schema *schema, const struct fl_table *table, con
 	return 0;
 }
 
-static int look_up(struct fl_schema *schema, struct fl_table_def *def, const char *identity,
-	const struct fl_position *place, uint32_t event_time, struct fl_err *err)
+/* `known`: what was looked up for an earlier row of the table, if anything. */
+static int look_up(struct fl_schema *schema, struct fl_table_def *def, const struct entry *known,
+	const char *identity, const struct fl_position *place, uint32_t event_time,
+	struct fl_err *err)
 {
 	const struct fl_table *table = &def->table;
-	struct entry found = { 0 };
+	struct entry found = { .id = def->id };
 	int result = ask_columns(schema->session, table, &found.rows, err);
 	if (result == 0)
-		result = check_age(schema, table, identity, place, event_time, err);
+		result = ask_table(schema->session, table, &found.created, err);
+	/* Nothing in the binlog has changed it since that row; and if it is still the same, neither
+	 * has anything else. */
+	if (result == 0 && (known == NULL || known->created != found.created ||
+				   !same_rows(known->rows, found.rows)))
+		result = check_age(schema, table, found.created, identity, place, event_time, err);
 	if (result != 0)
 		goto out;
 	found.columns = calloc((size_t)mysql_num_rows(found.rows) + 1, sizeof(*found.columns));
@@ -303,12 +328,13 @@ int fl_schema_complete(struct fl_schema *schema, struct fl_table_def *def, const
 {
 	const struct fl_table *table = &def->table;
 	struct entry *entry = entry_of(schema, table);
-	if (is_entry_of(entry, table) &&
+	bool const is_known = is_entry_of(entry, table);
+	if (is_known && entry->id == def->id &&
 		fl_table_complete(def, entry->columns, entry->count, err) == 0)
 		return 0;
 	uint32_t passed;
-	if (fl_history_find(schema->history, table->db, table->name, place->file, place->offset,
-		    &passed, err) == FL_HISTORY_AHEAD)
+	if (!is_known && fl_history_find(schema->history, table->db, table->name, place->file,
+				 place->offset, &passed, err) == FL_HISTORY_AHEAD)
 		return FL_ECORRUPT;
 	/* A connection that has lain idle may be gone: that is found by using it. */
 	for (bool again = schema->session != NULL;; again = false) {
@@ -321,7 +347,8 @@ int fl_schema_complete(struct fl_schema *schema, struct fl_table_def *def, const
 			result = fl_err_set(
 				err, FL_ELOST, "another server answers at the source's address");
 		if (result == 0)
-			result = look_up(schema, def, identity, place, event_time, err);
+			result = look_up(schema, def, is_known ? entry : NULL, identity, place,
+				event_time, err);
 		if (result != FL_ELOST)
 			return result;
 		fl_session_close(schema->session);

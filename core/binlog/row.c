@@ -120,7 +120,7 @@ int fl_row_json(const struct fl_row *row, struct fl_buf *out, struct fl_err *err
 	for (unsigned i = 0; i < def->table.column_count; i++) {
 		struct fl_cell cell = { 0 };
 		enum fl_cell_state state = fl_walk_next(&w, &cell);
-		if (state == FL_CELL_ABSENT)
+		if (state == FL_CELL_ABSENT || def->defs[i].hidden)
 			continue;
 		code = append_member(&def->defs[i], state, cell, out);
 		if (code < 0)
@@ -176,7 +176,7 @@ int fl_row_old_json(const struct fl_row *before, const struct fl_row *after, str
 		struct fl_cell was = { 0 }, is = { 0 };
 		enum fl_cell_state state = fl_walk_next(&old, &was);
 		enum fl_cell_state now = fl_walk_next(&new, &is);
-		if (state == FL_CELL_ABSENT || now == FL_CELL_ABSENT)
+		if (state == FL_CELL_ABSENT || now == FL_CELL_ABSENT || def->defs[i].hidden)
 			continue;
 		if (state == now && was.size == is.size &&
 			(was.size == 0 || memcmp(was.at, is.at, was.size) == 0))

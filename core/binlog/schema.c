@@ -252,9 +252,17 @@ static void resolve(const struct fl_schema_column *from, struct fl_column_def *t
 
 /* Takes one column over into the copies. `*ret_what`: what differs, where it returns FL_ECORRUPT.
  */
-static int take_column(struct fl_table_def *def, const struct fl_schema_column *from,
-	struct fl_column *to, struct fl_column_def *to_def, const char **ret_what)
+static int take_column(struct fl_table_def *def, unsigned column,
+	const struct fl_schema_column *from, struct fl_column *to, struct fl_column_def *to_def,
+	const char **ret_what)
 {
+	if (from->name.size == 0) {
+		*ret_what = "name";
+		if (!fl_column_may_be_hash(def, column))
+			return FL_ECORRUPT;
+		fl_column_hide(to, to_def);
+		return 0;
+	}
 	*ret_what = "type";
 	if (!is_one_of(from->data_type, data_types_of(to_def)) ||
 		(fl_type_has_charset(to_def->type) &&
@@ -301,7 +309,7 @@ static int take_columns(struct fl_table_def *def, const struct fl_schema_column 
 {
 	for (unsigned i = 0; i < def->table.column_count; i++) {
 		const char *what;
-		int code = take_column(def, &from[i], &columns[i], &defs[i], &what);
+		int code = take_column(def, i, &from[i], &columns[i], &defs[i], &what);
 		if (code == FL_ECORRUPT)
 			return fl_err_set(err, code,
 				FL_TABLE_FMT ": the %s of column %u, now %.*s %.*s, is another "

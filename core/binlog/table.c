@@ -103,6 +103,24 @@ static bool may_be_versioned(const struct fl_table_def *def)
 	return lives >= 2;
 }
 
+bool fl_column_may_be_hash(const struct fl_table_def *def, unsigned column)
+{
+	static const char prefix[] = "DB_ROW_HASH_";
+	struct fl_bytes const name = def->table.columns[column].name;
+	return def->defs[column].type == FL_TYPE_LONGLONG &&
+	       (!def->signedness || def->defs[column].is_unsigned) &&
+	       (def->names != FL_NAMES_METADATA ||
+		       (name.size >= sizeof(prefix) &&
+			       memcmp(name.data, prefix, sizeof(prefix) - 1) == 0));
+}
+
+void fl_column_hide(struct fl_column *column, struct fl_column_def *def)
+{
+	column->name = (struct fl_bytes){ 0 };
+	column->is_unsigned = def->is_unsigned = true;
+	def->hidden = true;
+}
+
 static bool is_known(const struct fl_table_def *def, const struct fl_column_def *column)
 {
 	if (column->not_decoded != NULL)
@@ -192,7 +210,9 @@ static int decode(struct fl_table_def *def, const struct fl_event *event,
 	for (unsigned i = 0; i < count && format->is_mariadb; i++)
 		def->ambiguous = def->ambiguous || is_ambiguous(&def->defs[i]);
 	def->maybe_versioned = format->is_mariadb && may_be_versioned(def);
-	def->ambiguous = def->ambiguous || def->maybe_versioned;
+	def->ambiguous = def->ambiguous || def->maybe_versioned ||
+			 (format->is_mariadb && def->names == FL_NAMES_METADATA &&
+				 fl_column_may_be_hash(def, (unsigned)count - 1));
 	return fl_table_settle(def, err);
 }
 

@@ -117,7 +117,8 @@ struct fl_column_def {
 	uint8_t charset;     /* enum fl_charset, of text, ENUM and SET columns */
 	bool is_unsigned;
 	bool nullable;
-	uint8_t geometry;	       /* enum fl_geometry */
+	uint8_t geometry; /* enum fl_geometry */
+	bool hidden;	  /* no column to SELECT, and not shown: MariaDB's hash of a UNIQUE key */
 	uint32_t label_count;	       /* ENUM and SET */
 	const struct fl_bytes *labels; /* UTF-8; `data` NULL: not known */
 	struct fl_bytes json_name;     /* `,"name":`, escaped; FL_NAME_PAD bytes behind it */
@@ -140,8 +141,9 @@ struct fl_table_def {
 	bool complete;	 /* names, signedness, charsets, labels: all that is needed to show a row */
 	bool signedness; /* the event has it */
 	bool ambiguous; /* the event can't tell some column's type: MariaDB's old temporal types may
-			 * have fractions, its BINARY(4) and BINARY(16) may be INET4, INET6, UUID;
-			 * or whether its rows may be history, WITH SYSTEM VERSIONING */
+			 * have fractions, its BINARY(4) and BINARY(16) may be INET4, INET6, UUID,
+			 * a last BIGINT may be hidden; or whether its rows may be history, WITH
+			 * SYSTEM VERSIONING */
 	bool maybe_versioned; /* it may be WITH SYSTEM VERSIONING: some of its rows are history */
 	bool wanted;	      /* set by who looked whether anybody asks for the table */
 	const char *doubt; /* NULL, or why no row of it can be shown: set with fl_table_doubt() */
@@ -160,7 +162,7 @@ int fl_table_decode(const struct fl_event *event, const struct fl_format *format
 
 /* A column as information_schema.columns tells it; texts as the server sends them, in UTF-8. */
 struct fl_schema_column {
-	struct fl_bytes name;
+	struct fl_bytes name;	     /* empty: a hidden one, which is behind all others */
 	struct fl_bytes data_type;   /* "int", "varchar" ... lower case */
 	struct fl_bytes column_type; /* "int(10) unsigned", "enum('a','b')" */
 	struct fl_bytes charset;     /* character_set_name; empty for none */

@@ -69,6 +69,10 @@ int fl_table_number_columns(struct fl_table_def *def, struct fl_err *err)
 	if (failed)
 		return fl_err_set(err, FL_ENOMEM, "out of memory");
 	def->table.columns = columns;
+	for (unsigned i = count; i > 0 && def->names == FL_NAMES_METADATA && def->ambiguous &&
+				 fl_column_may_be_hash(def, i - 1);
+		i--)
+		fl_column_hide(&columns[i - 1], &def->defs[i - 1]);
 	if (def->names == FL_NAMES_NONE)
 		def->names = FL_NAMES_NUMBERS;
 	/* What is in a compressed column can't be shown without inflating it: as its bytes then. */

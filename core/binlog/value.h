@@ -160,6 +160,13 @@ bool fl_column_lay_out(struct fl_column_def *def, const uint8_t *meta);
 /* From type, charset, labels and `not_decoded`. */
 enum fl_form fl_column_form(const struct fl_column_def *def);
 
+/* Whether a column is of the kind that MariaDB adds for a UNIQUE key which is too long to be one:
+ * BIGINT UNSIGNED, and named, if it has a name, as only somebody out to deceive would name his own.
+ */
+bool fl_column_may_be_hash(const struct fl_table_def *def, unsigned column);
+/* Hides it. */
+void fl_column_hide(struct fl_column *column, struct fl_column_def *def);
+
 /* Settles the form and the JSON name of each column, and whether the definition is complete, from
  * all that is known by now. 0 or FL_ENOMEM. */
 int fl_table_settle(struct fl_table_def *def, struct fl_err *err);

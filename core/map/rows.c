@@ -116,11 +116,11 @@ static int doubt(struct fl_mapper *m, const struct fl_rule *rule, struct fl_temp
 	return 0;
 }
 
-/* A value has all of the table's columns. */
+/* A value has all of the table's columns; those without a name are hidden. */
 static int check_whole(const struct fl_row *row, struct fl_err *why)
 {
 	for (unsigned i = 0; row->present != NULL && i < row->table->column_count; i++)
-		if (!is_present(row, i))
+		if (!is_present(row, i) && row->table->columns[i].name.size > 0)
 			return refuse_absent(row, i, why);
 	return 0;
 }

@@ -216,6 +216,50 @@ static unsigned read_columns(struct fl_session *session, const struct fl_table *
 	return count;
 }
 
+/* MariaDB has a hidden column, behind all others, for each UNIQUE key that is a hash. */
+static int ask_hashes(struct fl_session *session, const struct fl_table *table, unsigned *ret_count,
+	struct fl_err *err)
+{
+	struct fl_buf sql = { 0 };
+	fl_buf_text(&sql, "SELECT table_schema, table_name FROM information_schema.statistics "
+			  "WHERE seq_in_index = 1 AND non_unique = 0 AND index_type = 'HASH' AND ");
+	append_where(session, table, "", &sql);
+	MYSQL_RES *rows = NULL;
+	int result = run(session, &sql, &rows, err);
+	fl_buf_finish(&sql);
+	if (result != 0)
+		return result;
+	unsigned count = 0;
+	for (MYSQL_ROW row; (row = mysql_fetch_row(rows)) != NULL;)
+		count += is_of(&session->server, row, table);
+	mysql_free_result(rows);
+	*ret_count = count;
+	return 0;
+}
+
+/* The table's columns, as many as the event has. */
+static int find_columns(struct fl_session *session, const struct fl_table *table,
+	struct entry *found, struct fl_err *err)
+{
+	int result = ask_columns(session, table, &found->rows, err);
+	if (result != 0)
+		return result;
+	size_t const rows = mysql_num_rows(found->rows);
+	size_t const most = rows > table->column_count ? rows : table->column_count;
+	found->columns = calloc(most + 1, sizeof(*found->columns));
+	if (found->columns == NULL)
+		return fl_err_set(err, FL_ENOMEM, "out of memory");
+	found->count = read_columns(session, table, found->rows, found->columns);
+	if (session->server.flavour != FL_MARIADB || found->count == 0 ||
+		found->count >= table->column_count)
+		return 0;
+	unsigned hashes = 0;
+	result = ask_hashes(session, table, &hashes, err);
+	if (result == 0 && found->count + hashes == table->column_count)
+		found->count += hashes; /* all zeros: without names */
+	return result;
+}
+
 static bool same_rows(MYSQL_RES *a, MYSQL_RES *b)
 {
 	unsigned const fields = mysql_num_fields(a);
@@ -299,7 +343,7 @@ static int look_up(struct fl_schema *schema, struct fl_table_def *def, const str
 {
 	const struct fl_table *table = &def->table;
 	struct entry found = { .id = def->id };
-	int result = ask_columns(schema->session, table, &found.rows, err);
+	int result = find_columns(schema->session, table, &found, err);
 	if (result == 0)
 		result = ask_table(schema->session, table, &found.created, err);
 	/* Nothing in the binlog has changed it since that row; and if it is still the same, neither
@@ -307,18 +351,10 @@ static int look_up(struct fl_schema *schema, struct fl_table_def *def, const str
 	if (result == 0 && (known == NULL || known->created != found.created ||
 				   !same_rows(known->rows, found.rows)))
 		result = check_age(schema, table, found.created, identity, place, event_time, err);
-	if (result != 0)
-		goto out;
-	found.columns = calloc((size_t)mysql_num_rows(found.rows) + 1, sizeof(*found.columns));
-	if (found.columns == NULL) {
-		result = fl_err_set(err, FL_ENOMEM, "out of memory");
-		goto out;
-	}
-	found.count = read_columns(schema->session, table, found.rows, found.columns);
-	result = fl_table_complete(def, found.columns, found.count, err);
+	if (result == 0)
+		result = fl_table_complete(def, found.columns, found.count, err);
 	if (result == 0)
 		keep(entry_of(schema, table), table, &found);
-out:
 	drop_entry(&found);
 	return result;
 }

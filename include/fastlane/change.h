@@ -138,7 +138,8 @@ enum fl_op {
 
 /* One column of a table. */
 struct fl_column {
-	struct fl_bytes name; /* UTF-8; empty where the names are not known */
+	struct fl_bytes name; /* UTF-8; empty where the names are not known, and where SELECT has
+			       * no such column */
 	bool is_unsigned;
 	bool in_key; /* part of the primary key */
 };

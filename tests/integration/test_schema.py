@@ -199,6 +199,39 @@ def test_a_change_that_is_not_in_the_log_is_detected_while_rows_come(any_source,
     r.daemon.stop()
 
 
+@pytest.mark.parametrize("metadata", ["full", "least"])
+@pytest.mark.parametrize("server", ["mariadb", "mariadb118"])
+def test_what_mariadb_hides_of_a_table_is_not_shown(request, server, metadata, rig, db):
+    """Hashes of UNIQUE keys that are too long for an index are logged as columns."""
+    server = request.getfixturevalue(server)
+    if metadata == "least":
+        server.set_least_metadata()
+    r = rig(server, [], maps={"all": {"table": db + ".t_*", "key": "{table}:{id}"}})
+    r.daemon.start()
+    with server.connect(db) as connection, connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE t_long (id int PRIMARY KEY, a text UNIQUE, b varchar(20))")
+        cursor.execute("CREATE TABLE t_hash (id int, a varchar(20), b varchar(20), "
+                       "UNIQUE (id, a) USING HASH, UNIQUE (b) USING HASH)")
+        cursor.execute("CREATE TABLE t_own (id int PRIMARY KEY, a varchar(20), b varchar(20), "
+                       "DB_ROW_HASH_1 bigint unsigned)")
+        for table in ("t_long", "t_hash", "t_own"):
+            write(cursor, table, (1, 2), "old")
+        r.settle()
+        keys = {"%s:%d" % (table, number) for table in ("t_long", "t_hash", "t_own") for number in (1, 2)}
+        assert check_now(r, ["t_long", "t_hash", "t_own"]) == keys
+        cursor.execute("ALTER TABLE t_long ADD COLUMN c varchar(20)")
+        r.settle()
+        write(cursor, "t_long", (2, 3), "new")
+        cursor.execute("DELETE FROM t_hash WHERE id = 1")
+        r.settle()
+        assert check_now(r, ["t_long", "t_hash", "t_own"]) == keys - {"t_long:1", "t_hash:1"} | {"t_long:3"}
+    with open(r.daemon.out) as lines:
+        for line in lines:
+            assert '"doubt"' not in line
+            assert "DB_ROW_HASH" not in line or "t_own" in line
+    r.daemon.stop()
+
+
 def test_columns_are_swapped_all_the_time_while_rows_come(any_source, rig, db, figures):
     """Live, and with a restart that leaves a backlog: no value is ever in the wrong column."""
     server = any_source

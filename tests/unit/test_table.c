@@ -589,6 +589,67 @@ Test(table, a_table_that_may_keep_its_history_is_looked_up)
 	}
 }
 
+/* What is behind the columns of information_schema is no column to SELECT. */
+Test(table, a_hidden_hash_is_not_shown)
+{
+	static const struct column columns[] = { { .name = "id", .type = 3, .meta = "" },
+		{ .name = "DB_ROW_HASH_1", .type = 8, .meta = "", .is_unsigned = true } };
+	static const struct fl_schema_column id = { .name = { "id", 2 },
+		.data_type = { "int", 3 },
+		.column_type = { "int", 3 },
+		.nullable = true };
+	static const struct fl_schema_column own = { .name = { "DB_ROW_HASH_1", 13 },
+		.data_type = { "bigint", 6 },
+		.column_type = { "bigint unsigned", 15 },
+		.nullable = true };
+	static const struct {
+		bool full, is_mariadb, complete, hidden;
+		const char *json;
+	} cases[] = {
+		{ true, true, false, true, "{\"id\":1}" },
+		{ true, true, false, false, "{\"id\":1,\"DB_ROW_HASH_1\":2}" },
+		{ false, true, false, true, "{\"id\":1}" },
+		{ true, false, true, false, "{\"id\":1,\"DB_ROW_HASH_1\":2}" },
+	};
+	struct fl_buf body = { 0 }, out = { 0 };
+	struct fl_rows rows =
+		make_rows(&body, FL_EVENT_WRITE_ROWS, 2, "03", "00 01000000 0200000000000000");
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct fl_table_def *def =
+			make_table(columns, 2, cases[i].full, cases[i].is_mariadb);
+		struct fl_err err = { 0 };
+		struct fl_row before, after;
+		cr_expect_eq(def->complete, cases[i].complete);
+		struct fl_schema_column schema[] = { id, own };
+		if (cases[i].hidden)
+			schema[1] = (struct fl_schema_column){ 0 };
+		if (!def->complete)
+			cr_assert_eq(fl_table_complete(def, schema, 2, &err), 0, "%s", err.text);
+		cr_expect_eq(def->defs[1].hidden, cases[i].hidden);
+		rows.next = 0;
+		cr_assert_eq(fl_rows_next(&rows, def, &before, &after, &err), 1);
+		fl_buf_clear(&out);
+		cr_assert_eq(fl_row_json(&after, &out, &err), 0);
+		expect_text((struct fl_bytes){ out.data, out.size }, cases[i].json);
+		fl_table_unref(def);
+	}
+	/* In files there is nobody to ask. */
+	struct fl_table_def *def = make_table(columns, 2, true, true);
+	cr_assert_eq(fl_table_number_columns(def, NULL), 0);
+	cr_expect(def->defs[1].hidden && !def->defs[0].hidden);
+	fl_table_unref(def);
+	/* One that is not like it can't be it. */
+	static const struct column others[] = { { .name = "id", .type = 3, .meta = "" },
+		{ .name = "hash", .type = 8, .meta = "", .is_unsigned = true } };
+	def = make_table(others, 2, true, true);
+	cr_expect(def->complete);
+	struct fl_schema_column const hidden[] = { id, { .name = { NULL, 0 } } };
+	cr_expect_eq(fl_table_complete(def, hidden, 2, NULL), FL_ECORRUPT);
+	fl_table_unref(def);
+	fl_buf_finish(&body);
+	fl_buf_finish(&out);
+}
+
 Test(table, an_unknown_collation_is_refused_by_its_number)
 {
 	static const struct column column = { "c", 15, "1400", 0, 200, NULL };

@@ -16,6 +16,7 @@ struct check {
 	bool names_in_log;  /* the table maps will have column names */
 	bool logs_cascades; /* the server logs what foreign keys do */
 	bool log_is_on;
+	bool logs_applied; /* what it applies as a replica */
 };
 
 __attribute__((format(printf, 3, 4))) static void finding(
@@ -69,13 +70,17 @@ static const struct setting {
 		"also below [mysqld] in the server's configuration" },
 	/* Not to be reported; only asked for. */
 	{ "innodb_native_foreign_keys", NULL, false, false, NULL },
+	{ "log_slave_updates", NULL, false, false, NULL },
+	{ "log_replica_updates", NULL, false, false, NULL },
 };
 
 enum {
 	SETTING_COUNT = sizeof(settings) / sizeof(settings[0]),
 	LOG_BIN = 0,
 	METADATA = 3,
-	NATIVE = 4
+	NATIVE = 4,
+	SLAVE_UPDATES = 5,
+	REPLICA_UPDATES = 6
 };
 
 static int check_settings(struct check *check, struct fl_err *err)
@@ -86,7 +91,8 @@ static int check_settings(struct check *check, struct fl_err *err)
 	MYSQL_RES *rows = NULL;
 	int result = fl_session_query(check->session,
 		"SHOW GLOBAL VARIABLES WHERE Variable_name IN ('log_bin', 'binlog_format', "
-		"'binlog_row_image', 'binlog_row_metadata', 'innodb_native_foreign_keys')",
+		"'binlog_row_image', 'binlog_row_metadata', 'innodb_native_foreign_keys', "
+		"'log_slave_updates', 'log_replica_updates')",
 		&rows, err);
 	if (result != 0)
 		return result;
@@ -120,9 +126,59 @@ static int check_settings(struct check *check, struct fl_err *err)
 	}
 	check->log_is_on = strcasecmp(values[LOG_BIN], "ON") == 0;
 	check->names_in_log = strcasecmp(values[METADATA], "FULL") == 0;
+	check->logs_applied = strcasecmp(values[SLAVE_UPDATES], "OFF") != 0 &&
+			      strcasecmp(values[REPLICA_UPDATES], "OFF") != 0;
 	check->logs_cascades = server->flavour == FL_MYSQL &&
 			       server->version >= FIRST_WITH_LOGGED_CASCADES &&
 			       strcasecmp(values[NATIVE], "ON") != 0;
+	return 0;
+}
+
+/* Changes that never come to the binlog. DDL goes by the session's default database, so that none
+ * is sure of being logged. */
+static void check_filters(struct check *check, MYSQL_RES *rows)
+{
+	enum { DO_DB = 2, IGNORE_DB = 3 };
+	MYSQL_ROW row = mysql_num_fields(rows) > IGNORE_DB ? mysql_fetch_row(rows) : NULL;
+	if (row == NULL)
+		return;
+	static const char *const names[] = { "binlog_do_db", "binlog_ignore_db" };
+	for (unsigned i = DO_DB; i <= IGNORE_DB; i++)
+		if (row[i] != NULL && row[i][0] != '\0')
+			finding(check, false,
+				"the source has %s = %.300s: what it does not log for that, of "
+				"their tables or of statements such as TRUNCATE and ALTER TABLE "
+				"in sessions that USE them or another database, leaves cached rows "
+				"as they were: remove it from the server's configuration",
+				names[i - DO_DB], row[i]);
+}
+
+/* A replica that keeps what it applies out of its binlog. */
+static int check_applied(struct check *check, struct fl_err *err)
+{
+	if (check->logs_applied)
+		return 0;
+	const struct fl_server *server = &check->session->server;
+	/* MariaDB shows its replication only to accounts that need not be ours. */
+	const char *const ask = server->flavour == FL_MARIADB
+					? "SELECT 1 FROM DUAL WHERE @@global.gtid_slave_pos <> ''"
+				: server->version >= 80022 ? "SHOW REPLICA STATUS"
+							   : "SHOW SLAVE STATUS";
+	MYSQL_RES *rows = NULL;
+	int result = look_up(check, ask, &rows, err);
+	if (result != 0 || rows == NULL)
+		return result;
+	const char *const name =
+		settings[server->flavour == FL_MYSQL && server->version >= 80026 ? REPLICA_UPDATES
+										 : SLAVE_UPDATES]
+			.name;
+	if (mysql_num_rows(rows) > 0)
+		finding(check, false,
+			"the source is a replica that does not log what it applies (%s is OFF): "
+			"cached rows go stale when its own source changes them: put %s = ON below "
+			"[mysqld] in its configuration and restart it",
+			name, name);
+	mysql_free_result(rows);
 	return 0;
 }
 
@@ -266,6 +322,8 @@ static int check_grants(struct check *check, struct fl_err *err)
 				"*.* TO %s",
 				fl_status_statement(server), privilege, account.data);
 		}
+		if (rows != NULL)
+			check_filters(check, rows);
 		mysql_free_result(rows);
 	}
 	if (!select && !check->names_in_log && check->wants != NULL)
@@ -380,6 +438,8 @@ int fl_session_preflight(struct fl_session *session,
 		result = check_server_id(&check, err);
 	if (result == 0)
 		result = check_grants(&check, err);
+	if (result == 0)
+		result = check_applied(&check, err);
 	if (result == 0)
 		result = check_foreign_keys(&check, err);
 	return result != 0 ? result : check.fatal;

@@ -180,6 +180,28 @@ def test_metadata_that_lacks_names_is_warned_of(source, rig, db):
 
 
 @pytest.mark.source
+@pytest.mark.parametrize("kind,option,replicate", [
+    (MariaDB, "--log-slave-updates=OFF", "SET GLOBAL gtid_slave_pos = '7-99-1'"),
+    (MySQL, "--log-replica-updates=OFF", "CHANGE REPLICATION SOURCE TO SOURCE_HOST = '127.0.0.1'")])
+def test_what_a_source_leaves_out_of_its_log_is_warned_of(kind, option, replicate, start_server, fastlane):
+    source = start_server(kind, option, "--binlog-ignore-db=left_out")
+    said = "is a replica that does not log what it applies"
+
+    def started():
+        daemon = fastlane(source, LOG)
+        daemon.start()
+        daemon.wait_for(lambda: "reads" in daemon.log, "the source is read")
+        daemon.stop()
+        return daemon.log
+
+    log = started()
+    assert "binlog_ignore_db = left_out" in log and said not in log
+    source.run(replicate)
+    log = started()
+    assert said in log and option[2:].replace("-", "_").replace("=OFF", " = ON") in log
+
+
+@pytest.mark.source
 def test_tcp_without_tls(source, rig, db):
     r = rig(source, [numbers(db)], host="127.0.0.1", port=source.port)
     r.daemon.start()

@@ -68,26 +68,6 @@ static const struct {
 	{ MEMCACHED_BEHAVIOR_KETAMA_WEIGHTED, 1 },
 };
 
-static enum fl_outcome failed(const char *doing, const struct address *server,
-	const memcached_st *connections, memcached_return_t cause, struct fl_err *err)
-{
-	/* The library's messages name its source lines; only for what the server itself says are
-	 * they worth that. */
-	const char *reason = memcached_strerror(connections, cause);
-	int system_error = memcached_last_error_errno(connections);
-	char port[8] = "";
-
-	if (cause == MEMCACHED_SERVER_ERROR || cause == MEMCACHED_CLIENT_ERROR)
-		reason = memcached_last_error_message(connections);
-	else if (system_error != 0)
-		reason = strerror(system_error);
-	if (!server->is_unix)
-		snprintf(port, sizeof(port), ":%u", server->port);
-	fl_err_set(err, FL_ELOST, "%s at %s%s: %s", doing, server->host, port,
-		reason != NULL ? reason : "unknown error");
-	return FL_RETRY;
-}
-
 /* Connections to `count` servers; made when first used. NULL when memory runs out. */
 static memcached_st *create(const struct pool *pool, const struct address *servers, size_t count)
 {
@@ -132,61 +112,42 @@ void pool_close(struct pool *pool)
 		memcached_free(pool->connections);
 }
 
-static memcached_return_t note_setting(const memcached_instance_st *server, const char *key,
-	size_t key_size, const char *value, size_t value_size, void *ctx)
+memcached_st *pool_one(const struct pool *pool, size_t server)
 {
-	bool *has_cas = ctx;
-	(void)server;
-	if (key_size == 11 && memcmp(key, "cas_enabled", 11) == 0)
-		*has_cas = !(value_size == 2 && memcmp(value, "no", 2) == 0);
-	return MEMCACHED_SUCCESS;
+	return create(pool, &pool->servers[server], 1);
 }
 
-enum fl_outcome pool_check(struct pool *pool, size_t server, bool will_flush, struct fl_err *err)
+size_t pool_pick(const struct pool *pool, struct fl_bytes key)
 {
-	const struct address *address = &pool->servers[server];
-	memcached_st *one = create(pool, address, 1);
-	bool has_cas = true;
-	enum fl_outcome outcome = FL_DONE;
-	if (one == NULL) {
-		fl_err_set(err, FL_ENOMEM, "out of memory");
-		return FL_RETRY;
-	}
-	memcached_return_t r = memcached_version(one);
-	if (r == MEMCACHED_SUCCESS && will_flush)
-		r = memcached_stat_execute(one, "settings", note_setting, &has_cas);
-	if (r != MEMCACHED_SUCCESS) {
-		outcome = failed("no answer", address, one, r, err);
-	} else if (!has_cas) {
-		fl_err_set(err, FL_EFATAL,
-			"%s:%u runs with -C, which makes flush_all keep what was written in the "
-			"same second: start it without -C, or set clear = halt",
-			address->host, address->port);
-		outcome = FL_FAILED;
-	}
-	memcached_free(one);
-	return outcome;
-}
-
-enum fl_outcome pool_flush(struct pool *pool, size_t server, struct fl_err *err)
-{
-	memcached_st *one = create(pool, &pool->servers[server], 1);
-	enum fl_outcome outcome = FL_DONE;
-	if (one == NULL) {
-		fl_err_set(err, FL_ENOMEM, "out of memory");
-		return FL_RETRY;
-	}
-	memcached_return_t r = memcached_flush(one, 0);
-	if (r != MEMCACHED_SUCCESS)
-		outcome = failed("flush_all failed", &pool->servers[server], one, r, err);
-	memcached_free(one);
-	return outcome;
-}
-
-enum fl_outcome pool_failed(
-	struct pool *pool, struct fl_bytes key, memcached_return_t cause, struct fl_err *err)
-{
+	if (pool->count == 1)
+		return 0;
 	uint32_t server = memcached_generate_hash(pool->connections, key.data, key.size);
-	return failed("a write failed", &pool->servers[server < pool->count ? server : 0],
-		pool->connections, cause, err);
+	return server < pool->count ? server : 0;
+}
+
+void pool_name(const struct address *server, char ret[NAME_MAX_SIZE])
+{
+	if (server->is_unix)
+		snprintf(ret, NAME_MAX_SIZE, "%s", server->host);
+	else
+		snprintf(ret, NAME_MAX_SIZE, "%s:%u", server->host, server->port);
+}
+
+enum fl_outcome pool_failed(const struct pool *pool, size_t server, const char *doing,
+	const memcached_st *connections, memcached_return_t cause, struct fl_err *err)
+{
+	/* The library's messages name its source lines; only for what the server itself says are
+	 * they worth that. */
+	const char *reason = memcached_strerror(connections, cause);
+	int system_error = memcached_last_error_errno(connections);
+	char name[NAME_MAX_SIZE];
+
+	if (cause == MEMCACHED_SERVER_ERROR || cause == MEMCACHED_CLIENT_ERROR)
+		reason = memcached_last_error_message(connections);
+	else if (system_error != 0)
+		reason = strerror(system_error);
+	pool_name(&pool->servers[server], name);
+	fl_err_set(err, FL_ELOST, "%s at %s: %s", doing, name,
+		reason != NULL ? reason : "unknown error");
+	return FL_RETRY;
 }

@@ -138,6 +138,13 @@ static void open_sink(struct sink *sink, const struct setting *set)
 	cr_assert_eq(sink_open(sink, set), FL_DONE, "%s", sink->err.text);
 }
 
+/* Submits a batch and waits until it is there. */
+static enum fl_outcome apply(struct sink *sink, struct fl_batch *batch)
+{
+	enum fl_outcome outcome = sink_submit(sink, batch);
+	return outcome == FL_PENDING ? sink_drain(sink) : outcome;
+}
+
 static enum fl_outcome submit_one(struct sink *sink, enum fl_operation_kind kind, const char *key,
 	const char *value, uint32_t ttl)
 {
@@ -145,7 +152,7 @@ static enum fl_outcome submit_one(struct sink *sink, enum fl_operation_kind kind
 	if (value != NULL)
 		operation.value = text_bytes(value);
 	struct fl_batch batch = operations_batch(&operation, 1, "p");
-	return sink_submit(sink, &batch);
+	return apply(sink, &batch);
 }
 
 #define X50 "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
@@ -246,7 +253,7 @@ Test(memcached_sink, clear_forgets_what_was_before_it_and_keeps_what_comes_after
 	};
 	struct fl_batch batch = operations_batch(operations, 3, "p");
 	open_sink(&sink, settings);
-	cr_assert_eq(sink_submit(&sink, &batch), FL_DONE, "%s", sink.err.text);
+	cr_assert_eq(apply(&sink, &batch), FL_DONE, "%s", sink.err.text);
 	cr_assert(value_is(&server, "a", NULL));
 	cr_assert(value_is(&server, "b", "2"));
 	cr_assert_eq(host_state.warnings, 1);

@@ -138,10 +138,15 @@ static enum fl_outcome memcached_sink_open(const struct fl_host *host,
 	self->wake = -1;
 	enum fl_outcome outcome = set_up(self, settings, err);
 	bool is_classic = strcmp(settings->text(settings->ctx, "protocol"), "classic") == 0;
-	if (outcome == FL_DONE && !is_classic)
+	if (outcome == FL_DONE && !is_classic) {
 		outcome = greet_all(self, &is_classic, err);
-	if (outcome == FL_DONE && is_classic)
-		close_links(self);
+		if (outcome == FL_DONE && is_classic) {
+			close_links(self);
+			host->log(host->ctx, FL_LEVEL_INFO,
+				"one operation at a time, for want of the meta protocol of "
+				"memcached 1.6");
+		}
+	}
 	/* Half a pool is no pool: its other half would keep what is deleted meanwhile. */
 	for (size_t i = 0; is_classic && i < self->pool.count && outcome == FL_DONE; i++)
 		outcome = sync_check(self, i, err);
@@ -149,9 +154,6 @@ static enum fl_outcome memcached_sink_open(const struct fl_host *host,
 		memcached_sink_close(self);
 		return outcome;
 	}
-	if (is_classic)
-		host->log(host->ctx, FL_LEVEL_INFO,
-			"one operation at a time, without the meta protocol of memcached 1.6");
 	self->contact = now_ms();
 	*ret_self = self;
 	return FL_DONE;

@@ -227,8 +227,8 @@ static int next_line(struct link *link, struct fl_bytes *ret, struct fl_err *err
 
 static enum fl_outcome read_some(struct memcached_sink *self, struct link *link, struct fl_err *err)
 {
-	int has_more;
-	while ((has_more = receive(link, err)) == 1) {
+	int has_more = 0;
+	while (meta_is_due(link) && (has_more = receive(link, err)) == 1) {
 		struct fl_bytes line;
 		int is_line;
 		while ((is_line = next_line(link, &line, err)) == 1) {

@@ -2,13 +2,13 @@
  *
  * The memcached sink: against one server, and against a pool of two.
  */
-#include "conformance.h"
+#include "memcached.h"
 
-#include <libmemcached/memcached.h>
 #include <signal.h>
 
-static struct server server, second;
-static char servers[128];
+struct server server;
+static struct server second;
+char servers[128];
 static const struct setting settings[] = { { "servers", servers }, { "item_max", "20000000" },
 	{ NULL, NULL } };
 
@@ -38,8 +38,7 @@ static void restart_server(void)
 	server_restart(&server, "");
 }
 
-/* The value on one server, or NULL; the caller frees it. */
-static char *get_from(const struct server *from, const char *key)
+char *get_from(const struct server *from, const char *key)
 {
 	memcached_return_t r;
 	uint32_t flags;
@@ -54,7 +53,7 @@ static char *get_from(const struct server *from, const char *key)
 	return value;
 }
 
-static bool value_is(const struct server *from, const char *key, const char *expected)
+bool value_is(const struct server *from, const char *key, const char *expected)
 {
 	char *value = get_from(from, key);
 	bool same =
@@ -109,17 +108,22 @@ const struct subject subject = {
 
 /* ---- what is its own ---- */
 
-static void prepare(void)
+void prepare_server(void)
 {
 	signal(SIGPIPE, SIG_IGN);
 	begin();
 }
 
-TestSuite(memcached_sink, .init = prepare, .fini = end, .timeout = 60);
+void end_server(void)
+{
+	end();
+}
+
+TestSuite(memcached_sink, .init = prepare_server, .fini = end_server, .timeout = 60);
 
 static void prepare_pool(void)
 {
-	prepare();
+	prepare_server();
 	server_start(&second, "memcached.sh", "");
 	snprintf(
 		servers, sizeof(servers), "127.0.0.1:%u, 127.0.0.1:%u:2", server.port, second.port);
@@ -138,14 +142,13 @@ static void open_sink(struct sink *sink, const struct setting *set)
 	cr_assert_eq(sink_open(sink, set), FL_DONE, "%s", sink->err.text);
 }
 
-/* Submits a batch and waits until it is there. */
-static enum fl_outcome apply(struct sink *sink, struct fl_batch *batch)
+enum fl_outcome apply(struct sink *sink, struct fl_batch *batch)
 {
 	enum fl_outcome outcome = sink_submit(sink, batch);
 	return outcome == FL_PENDING ? sink_drain(sink) : outcome;
 }
 
-static enum fl_outcome submit_one(struct sink *sink, enum fl_operation_kind kind, const char *key,
+enum fl_outcome submit_one(struct sink *sink, enum fl_operation_kind kind, const char *key,
 	const char *value, uint32_t ttl)
 {
 	struct fl_operation operation = { .kind = kind, .key = text_bytes(key), .ttl = ttl };

@@ -336,6 +336,31 @@ Test(row, an_update_shows_what_changed)
 	fl_table_unref(def);
 }
 
+Test(row, what_looks_the_same_has_not_changed)
+{
+	static const struct column columns[] = {
+		{ .name = "id", .type = 3, .meta = "" },
+		{ .name = "e", .type = 254, .meta = "f701", .collation = UTF8MB4, .labels = "a|" }
+	};
+	struct fl_table_def *def = make_table(columns, 2, true, false);
+	struct fl_buf body = { 0 };
+	struct fl_rows rows = make_rows(&body, FL_EVENT_UPDATE_ROWS, 2, "ffff",
+		"00 01000000 00   00 02000000 02" /* 0 to the label '' */
+		"00 01000000 00   00 01000000 01" /* to 'a' */);
+	static const char *const expected[] = { "{\"id\":1}", "{\"e\":\"\"}" };
+	for (unsigned i = 0; i < 2; i++) {
+		struct fl_row before, after;
+		struct fl_buf out = { 0 };
+		cr_assert_eq(fl_rows_next(&rows, def, &before, &after, NULL), 1);
+		cr_expect_eq(fl_row_old_json(&before, &after, &out, NULL), 0);
+		fl_buf_char(&out, '\0');
+		cr_expect_str_eq(out.data, expected[i]);
+		fl_buf_finish(&out);
+	}
+	fl_buf_finish(&body);
+	fl_table_unref(def);
+}
+
 Test(row, columns_that_are_in_neither_image_are_absent)
 {
 	struct fl_table_def *def = make_table(three, 3, true, false);

@@ -15,7 +15,7 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
-enum { CONNECTION_MAX = 96 };
+enum { CONNECTION_MAX = 96, POLL_MS = 20, IDLE_MS = 3000 };
 
 struct greeting {
 	struct memcached_sink *self;
@@ -25,6 +25,7 @@ struct greeting {
 	char canary[CANARY_MAX];  /* what was there; empty: nothing */
 	char own[CONNECTION_MAX]; /* our connection, as the server names it, or "-" */
 	bool earlier_is_there;
+	long earlier_idle;		      /* seconds since it has done something */
 	char host[INET6_ADDRSTRLEN], port[8]; /* our side of it; empty for a unix socket */
 };
 
@@ -74,22 +75,27 @@ static void note_setting(struct greeting *greeting, const char *name, const char
 		greeting->link->item_max = strtoull(value, NULL, 10);
 }
 
-/* "24:addr" "tcp:127.0.0.1:38412" or "tcp6:[::1]:38412" */
+/* "24:addr" "tcp:127.0.0.1:38412" or "tcp6:[::1]:38412", "24:secs_since_last_cmd" "0" */
 static void note_connection(struct greeting *greeting, const char *name, const char *value)
 {
 	char connection[CONNECTION_MAX];
+	const char *earlier = canary_connection(greeting->canary);
 	const char *colon = strchr(name, ':');
 	const char *port = strrchr(value, ':');
-	if (colon == NULL || port == NULL || strcmp(colon, ":addr") != 0)
+	if (colon == NULL)
 		return;
-	int size = snprintf(
-		connection, sizeof(connection), "%.*s:%s", (int)(colon - name), name, value);
+	size_t number = (size_t)(colon - name) + 1;
+	if (strcmp(colon, ":secs_since_last_cmd") == 0 && strncmp(name, earlier, number) == 0)
+		greeting->earlier_idle = strtol(value, NULL, 10);
+	if (port == NULL || strcmp(colon, ":addr") != 0)
+		return;
+	int size = snprintf(connection, sizeof(connection), "%.*s%s", (int)number, name, value);
 	if (size < 0 || (size_t)size >= sizeof(connection) || strchr(connection, ' ') != NULL)
 		return;
 	if (greeting->port[0] != '\0' && strcmp(port + 1, greeting->port) == 0 &&
 		strstr(value, greeting->host) != NULL)
 		strcpy(greeting->own, connection);
-	else if (strcmp(connection, canary_connection(greeting->canary)) == 0)
+	else if (strcmp(connection, earlier) == 0)
 		greeting->earlier_is_there = true;
 }
 
@@ -133,20 +139,31 @@ static void find_own_address(struct greeting *greeting)
 		snprintf(greeting->port, sizeof(greeting->port), "%u", ntohs(port));
 }
 
-/* Whether the last connection is gone. One that comes through a proxy has another name than we
- * know: then nobody can tell. */
-static enum answer check_earlier(struct greeting *greeting, struct fl_err *err)
+/* Waits until the last connection is gone, or has nothing left. One that comes through a proxy has
+ * another name than we know: then nobody can tell. */
+static enum answer wait_for_earlier(struct greeting *greeting, struct fl_err *err)
 {
 	find_own_address(greeting);
 	if (greeting->port[0] == '\0')
 		return ANSWERED;
-	enum answer answer = statistics(greeting, "stats conns\r\n", note_connection, err);
-	if (answer == ANSWERED && greeting->earlier_is_there && greeting->own[0] != '-') {
-		fl_err_set(err, FL_ELOST, "%s is not yet done with the last connection",
-			greeting->link->name);
-		return FAILED;
+	for (unsigned waited = 0;; waited += POLL_MS) {
+		greeting->earlier_is_there = false;
+		greeting->earlier_idle = 0;
+		wire_expect_greeting(greeting->self, greeting->link);
+		enum answer answer = statistics(greeting, "stats conns\r\n", note_connection, err);
+		if (answer != ANSWERED || !greeting->earlier_is_there || greeting->own[0] == '-')
+			return answer;
+		if (waited >= IDLE_MS) {
+			if (greeting->earlier_idle >= IDLE_MS / 1000 - 1)
+				return ANSWERED;
+			fl_err_set(err, FL_ELOST,
+				"%s still works for the last connection, or another sink of this "
+				"name writes to it",
+				greeting->link->name);
+			return FAILED;
+		}
+		poll(NULL, 0, POLL_MS);
 	}
-	return answer;
 }
 
 /* ---- the canary ---- */
@@ -224,7 +241,7 @@ static enum fl_outcome greet(
 	if (answer == ANSWERED)
 		answer = statistics(&greeting, "stats settings\r\n", note_setting, err);
 	if (answer == ANSWERED)
-		answer = check_earlier(&greeting, err);
+		answer = wait_for_earlier(&greeting, err);
 	if (answer == ANSWERED) {
 		outcome = greet_check_flush(self, greeting.link->name, greeting.has_cas, err);
 		if (outcome != FL_DONE)

@@ -169,6 +169,8 @@ bool wire_is_idle(const struct memcached_sink *self);
  * valid until the next call. For greet.c. */
 enum fl_outcome wire_ask(struct memcached_sink *self, struct link *link, size_t size,
 	struct fl_bytes *ret, struct fl_err *err);
+/* From now on wire_ask() has a few times timeout_ms for all that it asks. */
+void wire_expect_greeting(const struct memcached_sink *self, struct link *link);
 static inline size_t wire_unsent(const struct link *link)
 {
 	return link->out.size - link->sent;

@@ -107,6 +107,11 @@ static int try_address(struct memcached_sink *self, const struct sockaddr *at, s
 	return error;
 }
 
+void wire_expect_greeting(const struct memcached_sink *self, struct link *link)
+{
+	link->greet_limit = now_ms() + GREETING * (int64_t)self->pool.timeout_ms;
+}
+
 enum fl_outcome wire_connect(struct memcached_sink *self, size_t server, struct fl_err *err)
 {
 	const struct address *address = &self->pool.servers[server];
@@ -129,7 +134,7 @@ enum fl_outcome wire_connect(struct memcached_sink *self, size_t server, struct 
 			error = try_address(self, at->ai_addr, at->ai_addrlen, limit, &link->fd);
 		freeaddrinfo(found);
 	}
-	link->greet_limit = now_ms() + GREETING * (int64_t)self->pool.timeout_ms;
+	wire_expect_greeting(self, link);
 	return error == 0 ? FL_DONE : lost(link, strerror(error), err);
 }
 

@@ -116,11 +116,12 @@ static int doubt(struct fl_mapper *m, const struct fl_rule *rule, struct fl_temp
 	return 0;
 }
 
-/* A value has all of the table's columns; those without a name are hidden. */
+/* A value has all of the table's columns, less hidden ones. */
 static int check_whole(const struct fl_row *row, struct fl_err *why)
 {
+	const struct fl_table_def *def = (const struct fl_table_def *)(const void *)row->table;
 	for (unsigned i = 0; row->present != NULL && i < row->table->column_count; i++)
-		if (!is_present(row, i) && row->table->columns[i].name.size > 0)
+		if (!is_present(row, i) && !def->defs[i].hidden)
 			return refuse_absent(row, i, why);
 	return 0;
 }

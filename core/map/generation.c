@@ -15,8 +15,9 @@ static void set(struct fl_generation *generation, uint64_t number)
 
 static uint64_t now(void)
 {
-	time_t seconds = time(NULL);
-	return seconds > 0 ? (uint64_t)seconds : 1;
+	struct timespec at;
+	clock_gettime(CLOCK_REALTIME, &at);
+	return at.tv_sec > 0 ? (uint64_t)at.tv_sec * 1000000 + (uint64_t)at.tv_nsec / 1000 : 1;
 }
 
 void fl_generation_begin(struct fl_generation *generation, const struct fl_rule *rule)

@@ -18,7 +18,7 @@ struct fl_generation {
 };
 
 /* The rule's first, or its next: above all that went before, also in a cache whose position has
- * been lost, since numbers are seconds since 1970 or above. */
+ * been lost, since numbers are microseconds since 1970 or above. */
 void fl_generation_begin(struct fl_generation *generation, const struct fl_rule *rule);
 void fl_generation_next(struct fl_generation *generation);
 

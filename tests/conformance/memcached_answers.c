@@ -27,13 +27,15 @@ TestSuite(memcached_answers, .init = prepare, .timeout = 120);
 
 /* Takes one connection, says hello as a real server does, and answers the first barrier with
  * `script`: in it %O is the number that the barrier has. */
+enum how { AT_ONCE, TRICKLE, THEN_CLOSE, FOR_EVER };
+
 static struct fake {
 	int listener;
 	pthread_t thread;
 	const char *hello; /* in place of the answer to the first command */
 	const char *script;
 	size_t script_size; /* 0: its length as a text */
-	enum { AT_ONCE, TRICKLE, THEN_CLOSE, FOR_EVER } how;
+	enum how how;
 } fake;
 
 static void say(int fd, const char *text)
@@ -152,7 +154,7 @@ static enum fl_outcome talk(struct sink *sink, double *ret_seconds)
 static const struct {
 	const char *script;
 	size_t size;
-	int how;
+	enum how how;
 	enum fl_outcome outcome;
 	const char *says;
 } cases[] = {

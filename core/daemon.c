@@ -36,6 +36,7 @@ struct daemon {
 	uv_timer_t tick;
 	uv_signal_t sigterm, sigint;
 
+	struct fl_hosts hosts;
 	struct fl_starter starter;
 	bool starting; /* the starter's thread has to be joined */
 	struct fl_lane_config lane_config;
@@ -242,14 +243,20 @@ static void merge_lanes(struct daemon *d)
 static int find_earliest(void *ctx, struct fl_position *ret, struct fl_err *err)
 {
 	const struct daemon *d = ctx;
-	struct fl_session *session = NULL;
+	const struct fl_source_config *source = &d->config->source;
+	int result = FL_ELOST;
 	if (d->lane_config.files != NULL)
 		return fl_binlog_file_begin(d->lane_config.files[0], ret, err);
-	int result =
-		fl_session_connect(&d->config->source, d->config->source.server_id, &session, err);
-	if (result == 0)
-		result = fl_session_start_position(session, "earliest", ret, err);
-	fl_session_close(session);
+	/* The one that the lanes use, or whichever answers in its place. */
+	unsigned const first = fl_hosts_current(d->lane_config.hosts);
+	for (unsigned i = 0; i < source->host_count && result == FL_ELOST; i++) {
+		struct fl_session *session = NULL;
+		result = fl_session_connect(
+			source, (first + i) % source->host_count, source->server_id, &session, err);
+		if (result == 0)
+			result = fl_session_start_position(session, "earliest", ret, err);
+		fl_session_close(session);
+	}
 	return result;
 }
 
@@ -257,6 +264,7 @@ static void start_sinks(struct daemon *d)
 {
 	d->sinks_at = uv_now(&d->loop);
 	d->lane_config.target = d->starter.current;
+	d->lane_config.fold_case = d->starter.fold_case;
 	for (size_t i = 0; i < d->config->sink_count; i++) {
 		const struct fl_sink_config *config = &d->config->sinks[i];
 		struct sink *sink = &d->sinks[i];
@@ -395,14 +403,20 @@ int fl_daemon_run(const struct fl_config *config, bool until_current, const char
 {
 	struct fl_err err = { 0 };
 	int lock = -1;
-	struct daemon d = { .config = config, .until_current = until_current || files != NULL };
+	struct daemon d = {
+		.config = config,
+		.until_current = until_current || files != NULL,
+		.hosts.mutex = PTHREAD_MUTEX_INITIALIZER,
+	};
 	for (size_t i = 0; i < config->sink_count; i++)
 		d.takes_changes |= config->sinks[i].plugin->takes == FL_TAKES_CHANGES;
 	d.lane_config = (struct fl_lane_config){
 		.source = &config->source,
+		.hosts = &d.hosts,
 		.files = files,
 		.transaction_bytes = config->transaction_bytes,
 		.wants = wants,
+		.mapped = is_mapped,
 		.wants_ctx = &d,
 		.until_current = until_current,
 		.changed = on_change,
@@ -410,6 +424,7 @@ int fl_daemon_run(const struct fl_config *config, bool until_current, const char
 	};
 	d.starter = (struct fl_starter){
 		.source = &config->source,
+		.hosts = &d.hosts,
 		.files = files,
 		.map = config->map,
 		.wants = is_mapped,

@@ -8,32 +8,57 @@ enum { LONGEST_DELAY_S = 10 };
 
 static void report(void *ctx, bool fatal, const char *text)
 {
-	(void)ctx;
+	const char *host = ctx;
 	if (fatal)
-		fl_error(NULL, "source: %s", text);
+		fl_error(NULL, "source %s: %s", host, text);
 	else
-		fl_warn(NULL, "source: %s", text);
+		fl_warn(NULL, "source %s: %s", host, text);
 }
 
-/* 0: all is known. FL_ELOST: try again. Anything else: the source has to be mended. */
-static int ask(struct fl_starter *s, struct fl_err *err)
+/* 0: all is known. FL_ELOST: try again. Anything else: the host has to be mended. */
+static int ask(struct fl_starter *s, unsigned host, struct fl_err *err)
 {
 	struct fl_session *session = NULL;
-	if (s->files != NULL)
-		return fl_binlog_file_begin(s->files[0], &s->start, err);
-	int result = fl_session_connect(s->source, s->source->server_id, &session, err);
+	int result = fl_session_connect(s->source, host, s->source->server_id, &session, err);
 	if (result != 0)
 		return result;
 	const struct fl_server *server = fl_session_server(session);
-	fl_map_fold_case(s->map, server->fold_case);
-	result = fl_session_preflight(session, s->wants, report, s->wants_ctx, err);
+	char *name = (char *)s->source->hosts[host].name;
+	result = fl_session_preflight(session, s->wants, report, name, s->wants_ctx, err);
 	if (result > 0)
 		result = fl_err_set(err, FL_EFATAL, "can't be replicated from as it is: see above");
 	if (result == 0)
 		result = fl_session_start_position(session, s->source->start, &s->start, err);
 	if (result == 0 && s->until_current)
 		result = fl_session_current(session, &s->current, err);
+	if (result == 0) {
+		s->fold_case = server->fold_case;
+		fl_map_fold_case(s->map, server->fold_case);
+		fl_hosts_use(s->hosts, host);
+		fl_hosts_set_checked(s->hosts, server->identity);
+	}
 	fl_session_close(session);
+	return result;
+}
+
+/* All hosts, until one has answered. FL_ELOST if trying again may help. */
+static int ask_all(struct fl_starter *s)
+{
+	struct fl_err err = { 0 };
+	int result = FL_EFATAL;
+	if (s->files != NULL) {
+		result = fl_binlog_file_begin(s->files[0], &s->start, &err);
+		if (result != 0)
+			fl_error(NULL, "source: %s", err.text);
+		return result;
+	}
+	for (unsigned i = 0; i < s->source->host_count; i++) {
+		int answer = ask(s, i, &err);
+		if (answer == 0)
+			return 0;
+		fl_error(NULL, "source %s: %s", s->source->hosts[i].name, err.text);
+		result = answer == FL_ELOST ? FL_ELOST : result;
+	}
 	return result;
 }
 
@@ -42,17 +67,14 @@ static void run(void *ctx)
 	struct fl_starter *s = ctx;
 	for (unsigned delay = 1;;
 		delay = delay * 2 < LONGEST_DELAY_S ? delay * 2 : LONGEST_DELAY_S) {
-		struct fl_err err = { 0 };
-		int result = ask(s, &err);
+		int result = ask_all(s);
 		s->ok = result == 0;
-		if (s->ok)
-			break;
-		fl_error(NULL, "source: %s", err.text);
 		if (result != FL_ELOST)
 			break;
-		uint64_t until = uv_hrtime() + (uint64_t)delay * 1000000000;
+		uint64_t now = uv_hrtime(), pause = (uint64_t)delay * 1000000000;
+		uint64_t until = now + pause / 2 + (now ^ (uintptr_t)s >> 4) % (pause / 2 + 1);
 		uv_mutex_lock(&s->mutex);
-		for (uint64_t now; !s->stop && (now = uv_hrtime()) < until;)
+		for (; !s->stop && (now = uv_hrtime()) < until;)
 			uv_cond_timedwait(&s->wake, &s->mutex, until - now);
 		bool stop = s->stop;
 		uv_mutex_unlock(&s->mutex);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * What has to be asked of the source before the first sink is started, on a thread of its own:
- * whether it can be replicated from, where `start` is, and where it stands now. Tries until it gets
- * an answer.
+ * whether it can be replicated from, where `start` is, and where it stands now. Tries one host
+ * after the other until it gets an answer.
  */
 #ifndef FL_STARTER_H
 #define FL_STARTER_H
@@ -11,11 +11,12 @@
 #include <uv.h>
 
 #include "map/map.h"
-#include "source/session.h"
+#include "source/hosts.h"
 
 struct fl_starter {
 	/* Set before it is started. */
 	const struct fl_source_config *source;
+	struct fl_hosts *hosts;	  /* told which of them has answered */
 	const char *const *files; /* binlog files that stand for the source; or NULL */
 	struct fl_map *map;	  /* told how table names compare */
 	bool (*wants)(void *ctx, struct fl_bytes db, struct fl_bytes table);
@@ -27,6 +28,7 @@ struct fl_starter {
 	/* To be read once `done` is set. */
 	atomic_bool done;
 	bool ok;
+	bool fold_case; /* how the source compares the names of tables */
 	struct fl_position start;
 	struct fl_position current; /* with until_current */
 

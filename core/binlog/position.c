@@ -35,6 +35,7 @@ struct fl_held *fl_held_create(const struct fl_position *position)
 	struct fl_position alone = *position;
 	struct fl_buf text = { 0 };
 	alone.held = NULL;
+	alone.server[0] = '\0'; /* it is that of the position which holds it */
 	fl_position_format(&alone, &text);
 	struct fl_held *held =
 		text.failed ? NULL : make_held((struct fl_bytes){ text.data, text.size });
@@ -103,6 +104,10 @@ void fl_position_format(const struct fl_position *position, struct fl_buf *out)
 		fl_gtid_set_format(position->gtids, out);
 	else
 		fl_buf_char(out, '-');
+	if (position->server[0] != '\0') {
+		fl_buf_text(out, " server=");
+		fl_buf_text(out, position->server);
+	}
 	if (position->held != NULL) {
 		size = snprintf(text, sizeof(text), " held=%zu:", position->held->size);
 		fl_buf_append(out, text, (size_t)size);
@@ -146,6 +151,24 @@ static int malformed(struct fl_bytes text, struct fl_err *err)
 		(int)(text.size < 200 ? text.size : 200), text.size > 0 ? text.data : "");
 }
 
+/* Takes a server's name, up to the next blank. */
+static bool read_server(struct fl_bytes *rest, char ret[FL_SERVER_NAME_SIZE])
+{
+	size_t size = 0;
+	for (; size < rest->size && rest->data[size] != ' '; size++) {
+		char c = rest->data[size];
+		bool is_good = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
+			       (c >= 'A' && c <= 'Z') || c == '-';
+		if (!is_good || size + 1 >= FL_SERVER_NAME_SIZE)
+			return false;
+	}
+	memcpy(ret, rest->data, size);
+	ret[size] = '\0';
+	rest->data += size;
+	rest->size -= size;
+	return size > 0;
+}
+
 /* "SIZE:POSITION", the position without one of its own. */
 static int read_held(struct fl_bytes *rest, struct fl_held **ret, struct fl_err *err)
 {
@@ -180,7 +203,9 @@ int fl_position_parse(struct fl_bytes text, struct fl_position *ret, struct fl_e
 	rest.data += set.size;
 	rest.size -= set.size;
 	int result = FL_OK;
-	if (holds)
+	if (skip(&rest, " server=") && !read_server(&rest, position.server))
+		result = FL_EINVAL;
+	if (holds && result == FL_OK)
 		result = skip(&rest, " held=") ? read_held(&rest, &position.held, err) : FL_EINVAL;
 	if (result == FL_OK &&
 		(!skip(&rest, " file=") || (rest.size > 0 && !fl_file_name_is_valid(rest))))

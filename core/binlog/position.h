@@ -9,7 +9,7 @@
 
 #include "binlog/gtid.h"
 
-enum { FL_FILE_NAME_SIZE = 256 };
+enum { FL_FILE_NAME_SIZE = 256, FL_SERVER_NAME_SIZE = 64 };
 /* Whether it can be a binlog file's name: not empty, fits, no control characters. */
 bool fl_file_name_is_valid(struct fl_bytes name);
 
@@ -21,8 +21,11 @@ struct fl_held;
 struct fl_position {
 	char file[FL_FILE_NAME_SIZE]; /* "" if not known */
 	uint64_t offset;	      /* in the file; tracked in 64 bits */
-	struct fl_gtid_set *gtids;    /* everything up to here; NULL: GTIDs are off or not known */
-	struct fl_held *held;	      /* NULL: there are no such XA transactions */
+	/* Whose file that is: MySQL's server_uuid, MariaDB's server_id; "" if not known. Without
+	 * GTIDs the position means something to this server alone. */
+	char server[FL_SERVER_NAME_SIZE];
+	struct fl_gtid_set *gtids; /* everything up to here; NULL: GTIDs are off or not known */
+	struct fl_held *held;	   /* NULL: there are no such XA transactions */
 };
 
 /* Of a position, whose own `held` does not count. NULL when memory runs out. */
@@ -40,9 +43,10 @@ int fl_position_copy(const struct fl_position *from, struct fl_position *to);
 
 bool fl_position_is_set(const struct fl_position *position);
 
-/* The form that is kept in caches and state files: "1 pos=4711 gtid=SET file=NAME", gtid=- if there
- * are none; where an earlier place is held, "2 pos=4711 gtid=SET held=SIZE:POSITION file=NAME".
- * Printable, one line; the file's name comes last, as it may hold blanks. */
+/* The form that is kept in caches and state files: "1 pos=4711 gtid=SET server=ID file=NAME",
+ * gtid=- if there are none, server left out if it is not known; where an earlier place is held, "2
+ * pos=4711 gtid=SET server=ID held=SIZE:POSITION file=NAME". Printable, one line; the file's name
+ * comes last, as it may hold blanks. */
 void fl_position_format(const struct fl_position *position, struct fl_buf *out);
 int fl_position_parse(struct fl_bytes text, struct fl_position *ret, struct fl_err *err);
 

@@ -1,37 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "config/config.h"
 
 #include <errno.h>
 #include <sys/stat.h>
 
-#include "config/file.h"
 #include "config/guess.h"
+#include "config/private.h"
 
 enum { SECTION_NAME_LIMIT = 32 };
 
-/* What the configuration's texts live in. */
-struct memory {
-	struct fl_arena arena;
-	struct fl_options *fastlane, *source;
-};
-
-struct loader {
-	struct fl_config *config;
-	struct memory *memory;
-	struct fl_problems problems;
-	struct fl_section *sections;
-	bool for_files;
-};
-
-#define PROBLEM(loader, line, ...) fl_problem(&(loader)->problems, true, line, __VA_ARGS__)
-#define WARNING(loader, line, ...) fl_problem(&(loader)->problems, false, line, __VA_ARGS__)
-
-static void out_of_memory(struct loader *l)
+static void out_of_memory(struct fl_loader *l)
 {
 	l->problems.no_memory = true;
 }
 
-static const struct fl_setting *find_setting(const struct fl_section *section, const char *key)
+const struct fl_setting *fl_loader_setting(const struct fl_section *section, const char *key)
 {
 	for (const struct fl_setting *s = section->settings; s != NULL; s = s->next)
 		if (strcmp(s->key, key) == 0)
@@ -39,7 +21,7 @@ static const struct fl_setting *find_setting(const struct fl_section *section, c
 	return NULL;
 }
 
-static void unknown_key(struct loader *l, const struct fl_section *section,
+static void unknown_key(struct fl_loader *l, const struct fl_section *section,
 	const struct fl_setting *setting, const struct fl_option *options)
 {
 	struct fl_guess guess = { .word = setting->key };
@@ -53,7 +35,7 @@ static void unknown_key(struct loader *l, const struct fl_section *section,
 
 /* A secret that others can read is one no longer. */
 static void check_mode(
-	struct loader *l, const struct fl_section *section, const struct fl_setting *setting)
+	struct fl_loader *l, const struct fl_section *section, const struct fl_setting *setting)
 {
 	struct stat status;
 	if (stat(setting->value, &status) == 0 && (status.st_mode & S_IROTH) != 0)
@@ -61,12 +43,12 @@ static void check_mode(
 			section->text, setting->key, setting->value);
 }
 
-static void set_one(struct loader *l, const struct fl_section *section,
+static void set_one(struct fl_loader *l, const struct fl_section *section,
 	const struct fl_setting *setting, const struct fl_option *declared,
 	struct fl_options *options)
 {
 	const struct fl_option *option = fl_option_find(declared, setting->key);
-	const struct fl_setting *earlier = find_setting(section, setting->key);
+	const struct fl_setting *earlier = fl_loader_setting(section, setting->key);
 	struct fl_err err;
 	if (earlier != setting) {
 		PROBLEM(l, setting->line, "[%s] %s is set already, in line %u", section->text,
@@ -93,8 +75,7 @@ static void set_one(struct loader *l, const struct fl_section *section,
 	}
 }
 
-/* Checks and sets all settings of a section but `plugin`, and tells those that are missing. */
-static void set_all(struct loader *l, const struct fl_section *section,
+void fl_loader_set_all(struct fl_loader *l, const struct fl_section *section,
 	const struct fl_option *declared, struct fl_options *options)
 {
 	if (options == NULL) {
@@ -103,16 +84,16 @@ static void set_all(struct loader *l, const struct fl_section *section,
 	}
 	for (const struct fl_setting *s = section->settings; s != NULL; s = s->next)
 		if (strcmp(section->kind, "sink") != 0 || strcmp(s->key, "plugin") != 0 ||
-			find_setting(section, "plugin") != s)
+			fl_loader_setting(section, "plugin") != s)
 			set_one(l, section, s, declared, options);
 	for (const struct fl_option *o = declared; o != NULL && o->name != NULL; o++)
-		if (o->required && find_setting(section, o->name) == NULL &&
+		if (o->required && fl_loader_setting(section, o->name) == NULL &&
 			!(l->for_files && strcmp(section->kind, "source") == 0))
 			PROBLEM(l, section->line, "[%s] %s is missing: %s", section->text, o->name,
 				o->help);
 }
 
-static const struct fl_section *find_section(const struct loader *l, const char *text)
+const struct fl_section *fl_loader_section(const struct fl_loader *l, const char *text)
 {
 	for (const struct fl_section *s = l->sections; s != NULL; s = s->next)
 		if (strcmp(s->text, text) == 0)
@@ -129,14 +110,14 @@ static bool is_name(const char *name)
 }
 
 /* Sections that can't be are told and taken out of the list. */
-static void check_sections(struct loader *l)
+static void check_sections(struct fl_loader *l)
 {
 	for (struct fl_section **place = &l->sections; *place != NULL;) {
 		const struct fl_section *s = *place;
 		bool named = strcmp(s->kind, "sink") == 0 || strcmp(s->kind, "map") == 0;
 		bool known =
 			named || strcmp(s->text, "fastlane") == 0 || strcmp(s->text, "source") == 0;
-		const struct fl_section *first = find_section(l, s->text);
+		const struct fl_section *first = fl_loader_section(l, s->text);
 		if (!known) {
 			static const char *const kinds[] = { "fastlane", "source", "sink", "map" };
 			struct fl_guess guess = { .word = s->kind };
@@ -161,15 +142,15 @@ static void check_sections(struct loader *l)
 	}
 }
 
-static void load_fastlane(struct loader *l)
+static void load_fastlane(struct fl_loader *l)
 {
 	static const char *const levels[] = { "error", "warn", "info", "debug" };
 	const struct fl_option *keys = fl_config_keys("fastlane");
-	const struct fl_section *section = find_section(l, "fastlane");
+	const struct fl_section *section = fl_loader_section(l, "fastlane");
 	struct fl_options *options = fl_options_create_for("fastlane", keys);
 	l->memory->fastlane = options;
 	if (section != NULL)
-		set_all(l, section, keys, options);
+		fl_loader_set_all(l, section, keys, options);
 	if (options == NULL) {
 		out_of_memory(l);
 		return;
@@ -189,65 +170,6 @@ static void load_fastlane(struct loader *l)
 			c->log_level = level;
 }
 
-static void load_source(struct loader *l)
-{
-	const struct fl_option *keys = fl_config_keys("source");
-	const struct fl_section *section = find_section(l, "source");
-	if (section == NULL && !l->for_files) {
-		PROBLEM(l, 1, "there is no [source] section: user and server_id are required");
-		return;
-	}
-	struct fl_options *options = fl_options_create_for("source", keys);
-	l->memory->source = options;
-	if (section == NULL) {
-		l->problems.no_memory |= options == NULL;
-		return;
-	}
-	set_all(l, section, keys, options);
-	if (options == NULL)
-		return;
-
-	const struct fl_setting *host = find_setting(section, "host");
-	const struct fl_setting *socket = find_setting(section, "socket");
-	const struct fl_setting *password = find_setting(section, "password");
-	const struct fl_setting *file = find_setting(section, "password_file");
-	const struct fl_setting *tls_ca = find_setting(section, "tls_ca");
-	if (host != NULL && socket != NULL)
-		PROBLEM(l, socket->line,
-			"[source] socket: host is set as well, in line %u; only one of them is "
-			"allowed",
-			host->line);
-	if (password != NULL && file != NULL)
-		PROBLEM(l, file->line,
-			"[source] password_file: password is set as well, in line %u; only one of "
-			"them is allowed",
-			password->line);
-	const struct fl_settings *s = fl_options_settings(options);
-	bool tls = s->integer(s->ctx, "tls") != 0;
-	if (tls_ca != NULL && !tls)
-		WARNING(l, tls_ca->line, "[source] tls_ca has no effect without tls = yes");
-
-	const char *secret = s->text(s->ctx, "password");
-	if (secret == NULL)
-		secret = s->text(s->ctx, "password_file");
-	l->config->source = (struct fl_source_config){
-		.host = s->text(s->ctx, "host"),
-		.port = (unsigned)s->integer(s->ctx, "port"),
-		.socket = s->text(s->ctx, "socket"),
-		.user = s->text(s->ctx, "user"),
-		.password = secret != NULL ? secret : "",
-		.server_id = (uint32_t)s->integer(s->ctx, "server_id"),
-		.start = s->text(s->ctx, "start"),
-		.heartbeat = (unsigned)s->integer(s->ctx, "heartbeat"),
-		.connect_timeout = (unsigned)s->integer(s->ctx, "connect_timeout"),
-		.tls = tls,
-		.tls_ca = s->text(s->ctx, "tls_ca"),
-		.geojson = strcmp(s->text(s->ctx, "geometry"), "geojson") == 0,
-	};
-	l->config->on_doubt = strcmp(s->text(s->ctx, "on_doubt"), "halt") == 0 ? FL_ON_DOUBT_HALT
-									       : FL_ON_DOUBT_DELETE;
-}
-
 static void collect_plugin(void *ctx, const char *name, const char *file,
 	const struct fl_sink_plugin *plugin, const struct fl_err *err)
 {
@@ -258,9 +180,9 @@ static void collect_plugin(void *ctx, const char *name, const char *file,
 		fl_guess_from(ctx, plugin->name);
 }
 
-static void load_sink(struct loader *l, const struct fl_section *section)
+static void load_sink(struct fl_loader *l, const struct fl_section *section)
 {
-	const struct fl_setting *setting = find_setting(section, "plugin");
+	const struct fl_setting *setting = fl_loader_setting(section, "plugin");
 	const struct fl_sink_plugin *plugin = NULL;
 	struct fl_err err;
 	int code = 0;
@@ -281,17 +203,17 @@ static void load_sink(struct loader *l, const struct fl_section *section)
 	sink->plugin = plugin;
 	sink->options = fl_options_create(section->name, plugin);
 	l->config->sink_count += sink->options != NULL;
-	set_all(l, section, plugin->options, sink->options);
+	fl_loader_set_all(l, section, plugin->options, sink->options);
 	if (plugin->position == NULL && l->config->state_dir == NULL && !l->for_files) {
-		const struct fl_section *fastlane = find_section(l, "fastlane");
-		if (fastlane == NULL || find_setting(fastlane, "state_dir") == NULL)
+		const struct fl_section *fastlane = fl_loader_section(l, "fastlane");
+		if (fastlane == NULL || fl_loader_setting(fastlane, "state_dir") == NULL)
 			PROBLEM(l, section->line,
 				"[%s] keeps no position of its own: [fastlane] needs a state_dir",
 				section->text);
 	}
 }
 
-static void load_sinks(struct loader *l)
+static void load_sinks(struct fl_loader *l)
 {
 	size_t most = 0;
 	struct fl_err err;
@@ -310,7 +232,7 @@ static void load_sinks(struct loader *l)
 			load_sink(l, s);
 }
 
-static const struct fl_sink_config *find_sink(const struct loader *l, const char *name)
+static const struct fl_sink_config *find_sink(const struct fl_loader *l, const char *name)
 {
 	for (size_t i = 0; i < l->config->sink_count; i++)
 		if (strcmp(l->config->sinks[i].name, name) == 0)
@@ -320,7 +242,7 @@ static const struct fl_sink_config *find_sink(const struct loader *l, const char
 
 /* The names in a map's `sinks`. */
 static void check_sink_names(
-	struct loader *l, const struct fl_section *section, const struct fl_setting *setting)
+	struct fl_loader *l, const struct fl_section *section, const struct fl_setting *setting)
 {
 	size_t names = 0;
 	for (const char *at = setting->value; *(at += strspn(at, ", \t")) != '\0'; names++) {
@@ -334,7 +256,7 @@ static void check_sink_names(
 			PROBLEM(l, setting->line,
 				"[%s] sinks: %s takes changes of all tables, not keys and values",
 				section->text, name);
-		} else if (sink == NULL && find_section(l, text) == NULL) {
+		} else if (sink == NULL && fl_loader_section(l, text) == NULL) {
 			struct fl_guess guess = { .word = name };
 			for (size_t i = 0; i < l->config->sink_count; i++)
 				if (l->config->sinks[i].plugin->takes == FL_TAKES_OPERATIONS)
@@ -349,13 +271,13 @@ static void check_sink_names(
 			section->text);
 }
 
-static void load_map(struct loader *l, const struct fl_section *section)
+static void load_map(struct fl_loader *l, const struct fl_section *section)
 {
 	const struct fl_option *keys = fl_config_keys("map");
 	struct fl_options *options = fl_options_create_for(section->text, keys);
 	size_t const fatal = l->problems.fatal;
-	set_all(l, section, keys, options);
-	const struct fl_setting *sinks = find_setting(section, "sinks");
+	fl_loader_set_all(l, section, keys, options);
+	const struct fl_setting *sinks = fl_loader_setting(section, "sinks");
 	if (sinks != NULL)
 		check_sink_names(l, section, sinks);
 	if (options == NULL || l->problems.fatal > fatal)
@@ -384,7 +306,7 @@ out:
 
 /* A sink that takes operations and never gets one was probably meant otherwise, and so was a map
  * that none of them uses. */
-static void check_use(struct loader *l)
+static void check_use(struct fl_loader *l)
 {
 	bool any = false;
 	for (size_t i = 0; i < l->config->sink_count; i++) {
@@ -396,7 +318,7 @@ static void check_use(struct loader *l)
 			continue;
 		char text[64];
 		snprintf(text, sizeof(text), "sink:%s", sink->name);
-		WARNING(l, find_section(l, text)->line,
+		WARNING(l, fl_loader_section(l, text)->line,
 			"[%s] gets no keys: no [map:NAME] section is for it", text);
 	}
 	for (const struct fl_section *s = l->sections; s != NULL && !any; s = s->next)
@@ -409,7 +331,7 @@ int fl_config_read(FILE *file, const char *name, bool for_files,
 	void (*report)(void *ctx, bool fatal, const char *line), void *ctx, struct fl_config **ret)
 {
 	struct fl_config *config = calloc(1, sizeof(*config));
-	struct memory *memory = calloc(1, sizeof(*memory));
+	struct fl_config_memory *memory = calloc(1, sizeof(*memory));
 	int result = FL_ENOMEM;
 	if (config == NULL || memory == NULL) {
 		free(memory);
@@ -419,7 +341,7 @@ int fl_config_read(FILE *file, const char *name, bool for_files,
 	config->map = fl_map_create();
 	if (config->map == NULL)
 		goto out;
-	struct loader l = {
+	struct fl_loader l = {
 		.config = config,
 		.memory = memory,
 		.problems = { .path = name, .memory = &memory->arena },
@@ -429,7 +351,7 @@ int fl_config_read(FILE *file, const char *name, bool for_files,
 	if (l.sections != NULL || l.problems.fatal == 0) {
 		check_sections(&l);
 		load_fastlane(&l);
-		load_source(&l);
+		fl_loader_source(&l);
 		load_sinks(&l);
 		for (const struct fl_section *s = l.sections; s != NULL; s = s->next)
 			if (strcmp(s->kind, "map") == 0)
@@ -486,7 +408,7 @@ void fl_config_destroy(struct fl_config *config)
 		fl_options_destroy(config->sinks[i].options);
 	free(config->sinks);
 	fl_map_destroy(config->map);
-	struct memory *memory = config->memory;
+	struct fl_config_memory *memory = config->memory;
 	if (memory != NULL) {
 		fl_options_destroy(memory->fastlane);
 		fl_options_destroy(memory->source);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The configuration file as text: sections and their settings, each with its line. Private to
- * config.c. inih reads it, guarded: what it would cut, join or pass over without a word is refused.
+ * this room. inih reads it, guarded: what it would cut, join or pass over without a word is
+ * refused.
  */
 #ifndef FL_CONFIG_FILE_H
 #define FL_CONFIG_FILE_H

@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "config/config.h"
+#include "config/private.h"
 
 static bool refuse(struct fl_err *err, const char *why)
 {
@@ -87,6 +87,11 @@ static bool check_start(const char *text, struct fl_err *err)
 	return refuse(err, why.text + skip);
 }
 
+static bool check_hosts(const char *text, struct fl_err *err)
+{
+	return fl_config_hosts_check(text, err);
+}
+
 static bool check_readable(const char *path, struct fl_err *err)
 {
 	if (access(path, R_OK) == 0)
@@ -157,6 +162,11 @@ static const struct fl_option source_keys[] = {
 	{ .name = "socket",
 		.type = FL_OPTION_TEXT,
 		.help = "path of its unix socket, in place of host" },
+	{ .name = "hosts",
+		.type = FL_OPTION_TEXT,
+		.help = "several servers, HOST or HOST:PORT, separated by commas: the next one is "
+			"used when one fails; in place of host and port",
+		.check = check_hosts },
 	{ .name = "user",
 		.type = FL_OPTION_TEXT,
 		.required = true,
@@ -197,6 +207,13 @@ static const struct fl_option source_keys[] = {
 		.type = FL_OPTION_TEXT,
 		.help = "PEM file of the authorities to trust, in place of the system's",
 		.check = check_readable },
+	{ .name = "on_purged",
+		.type = FL_OPTION_CHOICE,
+		.choices = "halt|current",
+		.fallback = "halt",
+		.help = "when the source has no longer what is behind a position: halt, or clear "
+			"all "
+			"mapped keys and go on at the end of its binlog" },
 	{ .name = "geometry",
 		.type = FL_OPTION_CHOICE,
 		.choices = "wkb|geojson",

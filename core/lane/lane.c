@@ -34,6 +34,10 @@ struct fl_lane *fl_lane_create(
 	lane->state.offset = from->offset;
 	if (fl_position_copy(from, &lane->position) != 0)
 		goto no_position;
+	lane->host = config->hosts != NULL ? fl_hosts_current(config->hosts) : 0;
+	lane->refusals = calloc(config->source->host_count + 1, sizeof(*lane->refusals));
+	if (lane->refusals == NULL)
+		goto no_mutex;
 	lane->replaying = from->held != NULL;
 	if (lane->replaying && fl_held_position(from->held, &lane->replay) != 0)
 		goto no_mutex;
@@ -45,6 +49,7 @@ struct fl_lane *fl_lane_create(
 no_cond:
 	uv_mutex_destroy(&lane->mutex);
 no_mutex:
+	free(lane->refusals);
 	fl_position_finish(&lane->position);
 	fl_position_finish(&lane->replay);
 no_position:
@@ -99,6 +104,7 @@ void fl_lane_destroy(struct fl_lane *lane)
 	for (size_t i = 0; i < lane->joining_count; i++)
 		fl_seat_unref(lane->joining[i]);
 	free(lane->joining);
+	free(lane->refusals);
 	fl_meeting_unref(lane->host_meeting);
 	fl_meeting_unref(lane->guest_meeting);
 	fl_position_finish(&lane->position);

@@ -10,17 +10,21 @@
 #ifndef FL_LANE_H
 #define FL_LANE_H
 
-#include "source/session.h"
+#include "source/hosts.h"
 #include "transaction/seat.h"
 
 /* What all lanes have in common; outlives them. */
 struct fl_lane_config {
 	const struct fl_source_config *source;
+	struct fl_hosts *hosts;	  /* which of them to begin with */
+	bool fold_case;		  /* as the source compared the names of tables at the start */
 	const char *const *files; /* NULL-terminated: binlog files to read instead of the source;
 				   * or NULL */
 	size_t transaction_bytes;
 	bool (*wants)(void *ctx, struct fl_bytes db, struct fl_bytes table); /* any thread */
-	void *wants_ctx;
+	/* Whether a cache has keys of it: what the start-up checks ask. */
+	bool (*mapped)(void *ctx, struct fl_bytes db, struct fl_bytes table);
+	void *wants_ctx;    /* of both */
 	bool until_current; /* end the lane at the end of the binlog, at `target` at the latest */
 	struct fl_position target;
 	void (*changed)(void *ctx); /* any thread: a lane has ended */
@@ -54,7 +58,7 @@ struct fl_lane_state {
 	unsigned number;
 	size_t seats;
 	size_t queued; /* bytes in the fullest of its seats' queues */
-	char identity[64];
+	char identity[FL_SERVER_NAME_SIZE];
 	char file[FL_FILE_NAME_SIZE]; /* how far it has read: a transaction's end */
 	uint64_t offset;
 };

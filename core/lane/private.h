@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The lane's insides, shared by lane.c (the main thread's side) and reader.c (the thread).
+ * The lane's insides, shared by lane.c (the main thread's side) and the thread's files: reader.c
+ * (sessions), deliver.c (seats), hosts.c (which host), replay.c, files.c.
  */
 #ifndef FL_LANE_PRIVATE_H
 #define FL_LANE_PRIVATE_H
@@ -23,6 +24,13 @@ struct fl_meeting {
 
 void fl_meeting_unref(struct fl_meeting *meeting);
 
+/* Why a host can't be gone on with. */
+struct fl_refusal {
+	bool refused;
+	bool purged; /* it has what was applied, but no longer what came next */
+	struct fl_err reason;
+};
+
 struct fl_lane {
 	const struct fl_lane_config *config;
 	unsigned number;
@@ -42,8 +50,16 @@ struct fl_lane {
 	struct fl_position read; /* with files: behind what has been read of them */
 	struct fl_grouper *grouper;
 	struct fl_schema *schema;
-	unsigned failures;   /* connections lost or refused in a row */
-	unsigned corruption; /* times in a row that the same event could not be read */
+	unsigned host;		     /* of the source's, in use or to be tried next */
+	struct fl_refusal *refusals; /* of each host, in this round */
+	unsigned tried;		     /* hosts in this round, in vain */
+	unsigned rounds;	     /* in a row in which all hosts refused */
+	unsigned purged_host;	     /* where to skip */
+	bool skipping;		     /* the next session is to begin at the binlog's end */
+	bool is_well;		     /* this session has brought something */
+	bool has_delivered;	     /* anything: positions are places of this server now */
+	unsigned failures;	     /* connections lost or refused in a row */
+	unsigned corruption;	     /* times in a row that the same event could not be read */
 	char corrupt_file[FL_FILE_NAME_SIZE];
 	uint64_t corrupt_offset;
 
@@ -77,7 +93,31 @@ void fl_lane_give_up_replay(struct fl_lane *lane, const struct fl_err *err);
 /* What reader.c and files.c share; the thread's alone. */
 
 /* How a session or the lane goes on. */
-enum fl_next { FL_NEXT_GO_ON, FL_NEXT_CONNECT_AGAIN, FL_NEXT_END };
+enum fl_next { FL_NEXT_GO_ON, FL_NEXT_CONNECT_AGAIN, FL_NEXT_OTHER_HOST, FL_NEXT_END };
+
+/* deliver.c; the thread's alone. */
+
+/* The grouper's hook. */
+int fl_lane_deliver(void *lane, struct fl_txn *txn);
+/* Hands a transaction, and its reference, to every seat, and moves the position. 0, FL_ESTOPPED or
+ * FL_ENOMEM. */
+int fl_lane_push(struct fl_lane *lane, struct fl_txn *txn);
+/* With `until_current`: whether all that was asked for has been delivered. */
+bool fl_lane_has_target(const struct fl_lane *lane);
+
+/* hosts.c; the thread's alone. */
+
+/* Whether this server will do and has what was applied: 0; FL_EFATAL; FL_ELOST; FL_ENOMEM. */
+int fl_lane_check_host(struct fl_lane *lane, struct fl_session *session, struct fl_err *err);
+/* The host in use won't do. */
+enum fl_next fl_lane_refuse_host(struct fl_lane *lane, bool purged, const struct fl_err *reason);
+/* The host in use does. */
+void fl_lane_is_well(struct fl_lane *lane);
+/* Goes to the next host: GO_ON; CONNECT_AGAIN: after a pause, all have been tried; or END. */
+enum fl_next fl_lane_next_host(struct fl_lane *lane);
+/* on_purged = current: tells the sinks that anything may have changed, and moves to the end of the
+ * binlog. As fl_lane_push(), or FL_ELOST or FL_EFATAL. */
+int fl_lane_skip(struct fl_lane *lane, struct fl_session *session, struct fl_err *err);
 
 /* Ends all seats because the source can't be read on from here. */
 enum fl_next fl_lane_refuse(struct fl_lane *lane, const struct fl_err *reason);

@@ -138,6 +138,8 @@ enum fl_end fl_worker_apply(struct fl_worker *w)
 			fl_warn(w->config->name, "%s", notice);
 	}
 
+	if (count > 0 && w->seat->server[0] != '\0')
+		memcpy(w->position.server, w->seat->server, sizeof(w->position.server));
 	w->position_moved |= count > 0;
 	enum fl_end end = END_NONE;
 	if (has_changes || (w->position_moved && due_in(w->submitted_at) == 0))

@@ -7,6 +7,7 @@
 #define FL_BACKEND_H
 
 #include "source/session.h"
+#include "source/watch.h"
 
 #include <mysql.h>
 #include <stdatomic.h>
@@ -22,6 +23,7 @@ struct fl_session {
 	unsigned silence; /* seconds without a byte after which the connection counts as lost */
 	char place[300];  /* for messages: the server, or the position asked for */
 	void *dump;	  /* the backend's own */
+	struct fl_watch watch;
 	struct fl_server server;
 };
 

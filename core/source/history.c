@@ -34,6 +34,7 @@ struct place {
 
 struct fl_history {
 	const struct fl_source_config *config;
+	unsigned host; /* to ask */
 	struct fl_inflater *inflater;
 	struct place begin, end; /* all between these is known */
 	struct place blind;	 /* up to here there was more than can be kept */
@@ -67,18 +68,24 @@ static void drop_first(struct fl_history *history)
 	free(s);
 }
 
-void fl_history_clear(struct fl_history *history)
+static void forget(struct fl_history *history)
 {
 	while (history->first != NULL)
 		drop_first(history);
 	history->begin = history->end = history->blind = (struct place){ 0 };
 }
 
+void fl_history_clear(struct fl_history *history, unsigned host)
+{
+	forget(history);
+	history->host = host;
+}
+
 void fl_history_destroy(struct fl_history *history)
 {
 	if (history == NULL)
 		return;
-	fl_history_clear(history);
+	forget(history);
 	fl_inflater_destroy(history->inflater);
 	free(history);
 }
@@ -363,6 +370,7 @@ static int read_until(struct fl_history *history, struct fl_session *session,
 		case FL_READ_STOPPED:
 		case FL_READ_LOST:
 			return FL_ELOST;
+		case FL_READ_PURGED:
 		case FL_READ_FATAL:
 			return FL_EFATAL;
 		}
@@ -380,7 +388,7 @@ int fl_history_read(struct fl_history *history, const char *identity,
 	bool is_known = history->begin.file[0] != '\0';
 	if (is_known && fl_binlog_compare(from->file, from->offset, history->begin.file,
 				history->begin.offset) < 0) {
-		fl_history_clear(history);
+		forget(history);
 		is_known = false;
 	}
 	if (!is_known)
@@ -398,7 +406,7 @@ int fl_history_read(struct fl_history *history, const char *identity,
 			(unsigned long long)to->offset);
 	struct fl_session *session = NULL;
 	/* Number 0 is nobody's: no replica is sent away for it. */
-	int result = fl_session_connect(history->config, 0, &session, err);
+	int result = fl_session_connect(history->config, history->host, 0, &session, err);
 	if (result == 0 && strcmp(fl_session_server(session)->identity, identity) != 0)
 		result =
 			fl_err_set(err, FL_ELOST, "another server answers at the source's address");

@@ -17,8 +17,8 @@ struct fl_history;
 struct fl_history *fl_history_create(const struct fl_source_config *config);
 void fl_history_destroy(struct fl_history *history);
 
-/* Forgets all: another connection, maybe another server. */
-void fl_history_clear(struct fl_history *history);
+/* Forgets all: another connection, maybe another server. `host`: which one to ask from now on. */
+void fl_history_clear(struct fl_history *history, unsigned host);
 
 /* The reader has come to a statement at this place. `db`: its default database; `time`: when it was
  * done, in seconds since 1970. */

@@ -5,18 +5,23 @@
  */
 #include "source/backend.h"
 
-enum { ER_SPECIFIC_ACCESS_DENIED = 1227, FIRST_WITH_LOGGED_CASCADES = 90600 };
+enum {
+	ER_SPECIFIC_ACCESS_DENIED = 1227,
+	FIRST_WITH_REPLICA_STATUS = 80022, /* and SHOW REPLICAS */
+	FIRST_WITH_LOG_REPLICA = 80026,
+	FIRST_WITH_LOGGED_CASCADES = 90600
+};
 
 struct check {
 	struct fl_session *session;
 	bool (*wants)(void *ctx, struct fl_bytes db, struct fl_bytes table);
 	void (*report)(void *ctx, bool fatal, const char *text);
-	void *ctx;
+	void *report_ctx, *wants_ctx;
 	int fatal;	    /* how many */
 	bool names_in_log;  /* the table maps will have column names */
 	bool logs_cascades; /* the server logs what foreign keys do */
 	bool log_is_on;
-	bool logs_applied; /* what it applies as a replica */
+	bool skips_replicated; /* what the server gets as a replica is not in its binlog */
 };
 
 __attribute__((format(printf, 3, 4))) static void finding(
@@ -28,7 +33,7 @@ __attribute__((format(printf, 3, 4))) static void finding(
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
 	check->fatal += fatal;
-	check->report(check->ctx, fatal, text);
+	check->report(check->report_ctx, fatal, text);
 }
 
 /* As fl_session_query(), but a statement that the server refuses gives no rows: NULL. */
@@ -68,19 +73,19 @@ static const struct setting {
 		"column names are looked up in information_schema, which is slower and fails for "
 		"rows older than a table's last change: SET GLOBAL binlog_row_metadata = 'FULL', "
 		"also below [mysqld] in the server's configuration" },
-	/* Not to be reported; only asked for. */
-	{ "innodb_native_foreign_keys", NULL, false, false, NULL },
+	/* Not to be reported by themselves; only asked for. */
 	{ "log_slave_updates", NULL, false, false, NULL },
 	{ "log_replica_updates", NULL, false, false, NULL },
+	{ "innodb_native_foreign_keys", NULL, false, false, NULL },
 };
 
 enum {
 	SETTING_COUNT = sizeof(settings) / sizeof(settings[0]),
 	LOG_BIN = 0,
 	METADATA = 3,
-	NATIVE = 4,
-	SLAVE_UPDATES = 5,
-	REPLICA_UPDATES = 6
+	SLAVE_UPDATES = 4,
+	REPLICA_UPDATES = 5,
+	NATIVE = 6
 };
 
 static int check_settings(struct check *check, struct fl_err *err)
@@ -91,8 +96,8 @@ static int check_settings(struct check *check, struct fl_err *err)
 	MYSQL_RES *rows = NULL;
 	int result = fl_session_query(check->session,
 		"SHOW GLOBAL VARIABLES WHERE Variable_name IN ('log_bin', 'binlog_format', "
-		"'binlog_row_image', 'binlog_row_metadata', 'innodb_native_foreign_keys', "
-		"'log_slave_updates', 'log_replica_updates')",
+		"'binlog_row_image', 'binlog_row_metadata', 'log_slave_updates', "
+		"'log_replica_updates', 'innodb_native_foreign_keys')",
 		&rows, err);
 	if (result != 0)
 		return result;
@@ -125,9 +130,9 @@ static int check_settings(struct check *check, struct fl_err *err)
 				setting->fix);
 	}
 	check->log_is_on = strcasecmp(values[LOG_BIN], "ON") == 0;
+	check->skips_replicated = strcasecmp(values[SLAVE_UPDATES], "OFF") == 0 ||
+				  strcasecmp(values[REPLICA_UPDATES], "OFF") == 0;
 	check->names_in_log = strcasecmp(values[METADATA], "FULL") == 0;
-	check->logs_applied = strcasecmp(values[SLAVE_UPDATES], "OFF") != 0 &&
-			      strcasecmp(values[REPLICA_UPDATES], "OFF") != 0;
 	check->logs_cascades = server->flavour == FL_MYSQL &&
 			       server->version >= FIRST_WITH_LOGGED_CASCADES &&
 			       strcasecmp(values[NATIVE], "ON") != 0;
@@ -153,33 +158,59 @@ static void check_filters(struct check *check, MYSQL_RES *rows)
 				names[i - DO_DB], row[i]);
 }
 
-/* A replica that keeps what it applies out of its binlog. */
-static int check_applied(struct check *check, struct fl_err *err)
+/* Whether it is, or is meant to be, a replica, and whether it applies what another server sends. */
+static int ask_replica(struct check *check, bool *is_replica, bool *applies, struct fl_err *err)
 {
-	if (check->logs_applied)
-		return 0;
 	const struct fl_server *server = &check->session->server;
-	/* MariaDB shows its replication only to accounts that need not be ours. */
-	const char *const ask = server->flavour == FL_MARIADB
-					? "SELECT 1 FROM DUAL WHERE @@global.gtid_slave_pos <> ''"
-				: server->version >= 80022 ? "SHOW REPLICA STATUS"
-							   : "SHOW SLAVE STATUS";
+	bool const is_mariadb = server->flavour == FL_MARIADB;
 	MYSQL_RES *rows = NULL;
-	int result = look_up(check, ask, &rows, err);
+	/* MariaDB shows its replication only to accounts that need not be ours. */
+	int result = look_up(check,
+		is_mariadb ? "SELECT VARIABLE_VALUE AS Slave_SQL_Running FROM "
+			     "information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME = "
+			     "'Slaves_running' AND (VARIABLE_VALUE <> '0' OR "
+			     "@@global.gtid_slave_pos <> '')"
+		: server->version >= FIRST_WITH_REPLICA_STATUS ? "SHOW REPLICA STATUS"
+							       : "SHOW SLAVE STATUS",
+		&rows, err);
 	if (result != 0 || rows == NULL)
 		return result;
-	const char *const name =
-		settings[server->flavour == FL_MYSQL && server->version >= 80026 ? REPLICA_UPDATES
-										 : SLAVE_UPDATES]
-			.name;
-	if (mysql_num_rows(rows) > 0)
-		finding(check, false,
-			"the source is a replica that does not log what it applies (%s is OFF): "
-			"cached rows go stale when its own source changes them: put %s = ON below "
-			"[mysqld] in its configuration and restart it",
-			name, name);
+	unsigned column = 0;
+	for (unsigned i = 0; i < mysql_num_fields(rows); i++)
+		if (strstr(mysql_fetch_field_direct(rows, i)->name, "_SQL_Running") != NULL) {
+			column = i;
+			break;
+		}
+	MYSQL_ROW row;
+	while ((row = mysql_fetch_row(rows)) != NULL) {
+		*is_replica = true;
+		if (row[column] != NULL && strcasecmp(row[column], "No") != 0 &&
+			strcmp(row[column], "0") != 0)
+			*applies = true;
+	}
 	mysql_free_result(rows);
 	return 0;
+}
+
+static int check_replica(struct check *check, struct fl_err *err)
+{
+	bool is_replica = false, applies = false;
+	if (!check->skips_replicated)
+		return 0;
+	int result = ask_replica(check, &is_replica, &applies, err);
+	const struct fl_server *server = &check->session->server;
+	const char *const name =
+		settings[server->flavour == FL_MYSQL && server->version >= FIRST_WITH_LOG_REPLICA
+				? REPLICA_UPDATES
+				: SLAVE_UPDATES]
+			.name;
+	if (is_replica)
+		finding(check, applies,
+			"it is a replica that does not log what it applies (%s is OFF): "
+			"cached rows go stale when its own source changes them: put %s = ON below "
+			"[mysqld] in its configuration and restart it, or follow another server",
+			name, name);
+	return result;
 }
 
 static int check_server_id(struct check *check, struct fl_err *err)
@@ -197,7 +228,7 @@ static int check_server_id(struct check *check, struct fl_err *err)
 			session->server_id);
 
 	MYSQL_RES *rows = NULL;
-	bool renamed = server->flavour == FL_MYSQL && server->version >= 80022;
+	bool renamed = server->flavour == FL_MYSQL && server->version >= FIRST_WITH_REPLICA_STATUS;
 	int result = look_up(check, renamed ? "SHOW REPLICAS" : "SHOW SLAVE HOSTS", &rows, err);
 	if (result != 0 || rows == NULL)
 		return result;
@@ -266,7 +297,7 @@ static int check_tables_seen(struct check *check, const char *account, struct fl
 	MYSQL_ROW row;
 	while (!seen && (row = mysql_fetch_row(rows)) != NULL) {
 		unsigned long *sizes = mysql_fetch_lengths(rows);
-		seen = check->wants(check->ctx, (struct fl_bytes){ row[0], sizes[0] },
+		seen = check->wants(check->wants_ctx, (struct fl_bytes){ row[0], sizes[0] },
 			(struct fl_bytes){ row[1], sizes[1] });
 	}
 	mysql_free_result(rows);
@@ -410,7 +441,7 @@ static int check_foreign_keys(struct check *check, struct fl_err *err)
 	MYSQL_ROW row;
 	while (result == 0 && (row = mysql_fetch_row(rows)) != NULL) {
 		unsigned long *sizes = mysql_fetch_lengths(rows);
-		if (check->wants(check->ctx, (struct fl_bytes){ row[0], sizes[0] },
+		if (check->wants(check->wants_ctx, (struct fl_bytes){ row[0], sizes[0] },
 			    (struct fl_bytes){ row[1], sizes[1] }))
 			result = check_child(check, row[0], row[1], &names, err);
 	}
@@ -430,16 +461,23 @@ static int check_foreign_keys(struct check *check, struct fl_err *err)
 
 int fl_session_preflight(struct fl_session *session,
 	bool (*wants)(void *ctx, struct fl_bytes db, struct fl_bytes table),
-	void (*report)(void *ctx, bool fatal, const char *text), void *ctx, struct fl_err *err)
+	void (*report)(void *ctx, bool fatal, const char *text), void *report_ctx, void *wants_ctx,
+	struct fl_err *err)
 {
-	struct check check = { .session = session, .wants = wants, .report = report, .ctx = ctx };
+	struct check check = {
+		.session = session,
+		.wants = wants,
+		.report = report,
+		.report_ctx = report_ctx,
+		.wants_ctx = wants_ctx,
+	};
 	int result = check_settings(&check, err);
+	if (result == 0)
+		result = check_replica(&check, err);
 	if (result == 0)
 		result = check_server_id(&check, err);
 	if (result == 0)
 		result = check_grants(&check, err);
-	if (result == 0)
-		result = check_applied(&check, err);
 	if (result == 0)
 		result = check_foreign_keys(&check, err);
 	return result != 0 ? result : check.fatal;

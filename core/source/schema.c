@@ -18,6 +18,7 @@ struct entry {
 struct fl_schema {
 	const struct fl_source_config *config;
 	const atomic_bool *stop;
+	unsigned host;		    /* to ask */
 	struct fl_session *session; /* NULL: not connected */
 	struct fl_history *history;
 	struct entry entries[KEPT]; /* by a hash of the names */
@@ -46,11 +47,12 @@ static void drop_entry(struct entry *entry)
 	*entry = (struct entry){ 0 };
 }
 
-void fl_schema_clear(struct fl_schema *schema)
+void fl_schema_clear(struct fl_schema *schema, unsigned host)
 {
+	schema->host = host;
 	for (size_t i = 0; i < KEPT; i++)
 		drop_entry(&schema->entries[i]);
-	fl_history_clear(schema->history);
+	fl_history_clear(schema->history, host);
 	fl_session_close(schema->session);
 	schema->session = NULL;
 }
@@ -59,7 +61,7 @@ void fl_schema_destroy(struct fl_schema *schema)
 {
 	if (schema == NULL)
 		return;
-	fl_schema_clear(schema);
+	fl_schema_clear(schema, schema->host);
 	fl_history_destroy(schema->history);
 	free(schema);
 }
@@ -376,8 +378,8 @@ int fl_schema_complete(struct fl_schema *schema, struct fl_table_def *def, const
 	for (bool again = schema->session != NULL;; again = false) {
 		int result = 0;
 		if (schema->session == NULL)
-			result = fl_session_connect(
-				schema->config, schema->config->server_id, &schema->session, err);
+			result = fl_session_connect(schema->config, schema->host,
+				schema->config->server_id, &schema->session, err);
 		if (result == 0 &&
 			strcmp(fl_session_server(schema->session)->identity, identity) != 0)
 			result = fl_err_set(

@@ -17,8 +17,9 @@ struct fl_schema;
 struct fl_schema *fl_schema_create(const struct fl_source_config *config, const atomic_bool *stop);
 void fl_schema_destroy(struct fl_schema *schema);
 
-/* Forgets all: for another connection of the reader. */
-void fl_schema_clear(struct fl_schema *schema);
+/* Forgets all: for another connection of the reader. `host`: the one it goes to, to be asked from
+ * now on. */
+void fl_schema_clear(struct fl_schema *schema, unsigned host);
 
 /* The reader has come to DDL at this place, which was done at `time`, `db` being its default
  * database: what it may be about is looked up anew. */

@@ -149,24 +149,23 @@ static void initialise_library(void)
 	mysql_library_init(0, NULL, NULL);
 }
 
-static int connect_to(
-	struct fl_session *session, const struct fl_source_config *config, struct fl_err *err)
+static int connect_to(struct fl_session *session, const struct fl_source_config *config,
+	const struct fl_source_host *host, struct fl_err *err)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	pthread_once(&once, initialise_library);
 	session->mysql = mysql_init(NULL);
 	if (session->mysql == NULL)
 		return fl_err_set(err, FL_ENOMEM, "out of memory");
-	if (config->tls && config->socket != NULL)
+	if (config->tls && host->socket != NULL)
 		return fl_err_set(err, FL_EFATAL,
 			"tls goes with a host, not with the socket %s, which never leaves the "
 			"machine",
-			config->socket);
+			host->socket);
 
 	const unsigned off = 0;
 	const unsigned long packet = LARGEST_PACKET;
-	const unsigned protocol =
-		config->socket != NULL ? MYSQL_PROTOCOL_SOCKET : MYSQL_PROTOCOL_TCP;
+	const unsigned protocol = host->socket != NULL ? MYSQL_PROTOCOL_SOCKET : MYSQL_PROTOCOL_TCP;
 	MYSQL *mysql = session->mysql;
 	int failed = mysql_options(mysql, MYSQL_OPT_CONNECT_TIMEOUT, &config->connect_timeout);
 	failed |= mysql_options(mysql, MYSQL_OPT_READ_TIMEOUT, &session->silence);
@@ -181,9 +180,9 @@ static int connect_to(
 		return fl_err_set(err, FL_EFATAL, "the client library refuses an option: %s",
 			mysql_error(mysql));
 
-	if (mysql_real_connect(mysql, config->socket != NULL ? NULL : config->host, config->user,
-		    config->password, NULL, config->socket != NULL ? 0 : config->port,
-		    config->socket, 0) == NULL)
+	if (mysql_real_connect(mysql, host->socket != NULL ? NULL : host->host, config->user,
+		    config->password, NULL, host->socket != NULL ? 0 : host->port, host->socket,
+		    0) == NULL)
 		return fl_session_failure(session, true, "cannot connect to", err);
 	if (config->tls && mysql_get_ssl_cipher(mysql) == NULL)
 		return fl_err_set(err, FL_EFATAL,
@@ -194,6 +193,7 @@ static int connect_to(
 	if (session->wake_socket < 0)
 		return fl_err_set(
 			err, FL_ELOST, "cannot duplicate the socket to %s: %m", session->place);
+	fl_watch_prepare(session->wake_socket, session->silence);
 	return 0;
 }
 
@@ -220,14 +220,16 @@ static int set_up(
 		return fl_session_failure(session, true, "cannot set up the session with", err);
 	char sql[700];
 	unsigned long long period = config->heartbeat * 1000000000ULL;
-	/* net_write_timeout: a reader held up by a slow sink is not to be cut off. sql_mode:
-	 * backslashes escape. */
+	/* Strict: MariaDB refuses a GTID that lies in a hole of its binlog, instead of going on
+	 * behind the hole. net_write_timeout: a reader held up by a slow sink is not to be cut off.
+	 * sql_mode: backslashes escape. */
 	snprintf(sql, sizeof(sql),
 		"SET SESSION net_write_timeout = 31536000, time_zone = '+00:00', sql_mode = '', "
 		"@master_binlog_checksum = @@global.binlog_checksum, "
 		"@source_binlog_checksum = @@global.binlog_checksum, "
 		"@master_heartbeat_period = %llu, @source_heartbeat_period = %llu, "
-		"@slave_uuid = '%s', @replica_uuid = '%s', @mariadb_slave_capability = 4",
+		"@slave_uuid = '%s', @replica_uuid = '%s', @mariadb_slave_capability = 4, "
+		"@slave_gtid_strict_mode = 1",
 		period, period, uuid, uuid);
 	return fl_session_query(session, sql, NULL, err);
 }
@@ -246,16 +248,20 @@ static int ask_facts(struct fl_session *session, struct fl_err *err)
 {
 	struct fl_server *server = &session->server;
 	MYSQL_RES *rows = NULL;
-	int result = fl_session_query(
-		session, "SELECT @@version, @@server_id, @@lower_case_table_names", &rows, err);
+	int result = fl_session_query(session,
+		"SELECT @@version, @@server_id, @@lower_case_table_names, @@read_only", &rows, err);
 	if (result != 0)
 		return result;
 	MYSQL_ROW row = mysql_fetch_row(rows);
 	uint64_t id = 0, fold = 0;
 	bool good = row != NULL && row[0] != NULL && parse_version(row[0], &server->version) &&
-		    fl_number(row[1], UINT32_MAX, &id) && fl_number(row[2], 2, &fold);
-	if (good)
+		    fl_number(row[1], UINT32_MAX, &id) && fl_number(row[2], 2, &fold) &&
+		    row[3] != NULL;
+	if (good) {
 		snprintf(server->version_text, sizeof(server->version_text), "%s", row[0]);
+		/* MariaDB 11.8 has words for it. */
+		server->read_only = strcmp(row[3], "0") != 0 && strcasecmp(row[3], "OFF") != 0;
+	}
 	mysql_free_result(rows);
 	if (!good)
 		return fl_err_set(err, FL_EFATAL, "%s is not a server we know", session->place);
@@ -322,21 +328,18 @@ static int ask_collations(struct fl_session *session, struct fl_err *err)
 	return 0;
 }
 
-int fl_session_connect(const struct fl_source_config *config, uint32_t server_id,
+int fl_session_connect(const struct fl_source_config *config, unsigned host, uint32_t server_id,
 	struct fl_session **ret, struct fl_err *err)
 {
+	const struct fl_source_host *chosen = &config->hosts[host];
 	struct fl_session *session = calloc(1, sizeof(*session));
 	if (session == NULL)
 		return fl_err_set(err, FL_ENOMEM, "out of memory");
 	session->wake_socket = -1;
 	session->server_id = server_id;
 	session->silence = config->heartbeat < UINT32_MAX / 3 ? 3 * config->heartbeat : UINT32_MAX;
-	if (config->socket != NULL)
-		snprintf(session->place, sizeof(session->place), "%s", config->socket);
-	else
-		snprintf(session->place, sizeof(session->place), "%s:%u", config->host,
-			config->port);
-	int result = connect_to(session, config, err);
+	snprintf(session->place, sizeof(session->place), "%s", chosen->name);
+	int result = connect_to(session, config, chosen, err);
 	if (result == 0)
 		result = set_up(session, config, err);
 	if (result == 0)
@@ -374,6 +377,7 @@ void fl_session_close(struct fl_session *session)
 		shutdown(session->wake_socket, SHUT_RDWR);
 		fl_backend_close(session->mysql, session->dump);
 	}
+	fl_watch_remove(&session->watch);
 	if (session->mysql != NULL)
 		mysql_close(session->mysql);
 	if (session->wake_socket >= 0)

@@ -12,11 +12,18 @@
 #include "binlog/position.h"
 #include "binlog/table.h"
 
-/* How to reach the source. Texts belong to the configuration. */
-struct fl_source_config {
+/* A server. Texts belong to the configuration. */
+struct fl_source_host {
+	const char *name; /* for messages: HOST:PORT, or the socket's path */
 	const char *host; /* used if socket is NULL */
 	unsigned port;
 	const char *socket;
+};
+
+/* How to reach the source. Texts belong to the configuration. */
+struct fl_source_config {
+	const struct fl_source_host *hosts; /* one is used at a time: the next when it fails */
+	unsigned host_count;
 	const char *user;
 	const char *password; /* "" for none; never logged */
 	uint32_t server_id;
@@ -26,6 +33,7 @@ struct fl_source_config {
 	unsigned connect_timeout; /* seconds */
 	bool tls;		  /* encrypted and verified, or no connection */
 	const char *tls_ca;	  /* PEM file; NULL: the system's */
+	bool on_purged_current;	  /* go on at the end of the binlog where what was before is gone */
 	bool geojson;		  /* geometries are shown as GeoJSON, not as their bytes */
 };
 
@@ -37,20 +45,22 @@ struct fl_server {
 	unsigned version; /* 101108 for 10.11.8, 90704 for 9.7.4 */
 	char version_text[64];
 	uint32_t server_id;
-	char identity[64]; /* MySQL: its server_uuid; MariaDB: its server_id: two sessions whose
-			    * identities are equal read the same binlog files */
-	bool gtids;	   /* GTIDs are on: positions are GTID sets (always so with MariaDB) */
-	bool fold_case;	   /* table names are compared without case */
+	char identity[FL_SERVER_NAME_SIZE]; /* MySQL: its server_uuid; MariaDB: its server_id: two
+					     * sessions whose identities are equal read the same
+					     * binlog files */
+	bool gtids;	/* GTIDs are on: positions are GTID sets (always so with MariaDB) */
+	bool fold_case; /* table names are compared without case */
+	bool read_only; /* as replicas mostly are */
 	struct fl_collations collations; /* lives as long as the session */
 };
 
 struct fl_session;
 
-/* Connects, sets the session up (UTC, utf8mb4, net_write_timeout, checksums, heartbeat), and asks
- * for the facts. `server_id` is the one to announce: several sessions of one fastlane need
- * different ones. 0; FL_ELOST if trying again may help (no connection, server starting up);
- * FL_EFATAL if not (access denied, not a server we know). */
-int fl_session_connect(const struct fl_source_config *config, uint32_t server_id,
+/* Connects to one of the hosts, sets the session up (UTC, utf8mb4, net_write_timeout, checksums,
+ * heartbeat), and asks for the facts. `server_id` is the one to announce: several sessions of one
+ * fastlane need different ones. 0; FL_ELOST if trying again may help (no connection, server
+ * starting up); FL_EFATAL if not (access denied, not a server we know). */
+int fl_session_connect(const struct fl_source_config *config, unsigned host, uint32_t server_id,
 	struct fl_session **ret, struct fl_err *err);
 
 const struct fl_server *fl_session_server(const struct fl_session *session);
@@ -61,7 +71,8 @@ const struct fl_server *fl_session_server(const struct fl_session *session);
  * NULL. Returns how many were fatal, or a negative FL_E... if it could not ask. */
 int fl_session_preflight(struct fl_session *session,
 	bool (*wants)(void *ctx, struct fl_bytes db, struct fl_bytes table),
-	void (*report)(void *ctx, bool fatal, const char *text), void *ctx, struct fl_err *err);
+	void (*report)(void *ctx, bool fatal, const char *text), void *report_ctx, void *wants_ctx,
+	struct fl_err *err);
 
 /* Where the source is now: file, offset and, where GTIDs are on, the set. `ret` is finished first.
  */
@@ -83,12 +94,17 @@ int fl_session_is_at(
 /* Checks a `start` setting's form alone. */
 int fl_start_check(const char *start, struct fl_err *err);
 
+/* Whether this server can be gone on with by whoever has everything up to `applied`: 0; FL_EFATAL:
+ * it lacks some of that, or without GTIDs is another server (the text says which and what to do);
+ * FL_ELOST; FL_ENOMEM. */
+int fl_session_check(
+	struct fl_session *session, const struct fl_position *applied, struct fl_err *err);
+
 /* Asks for the binlog behind `position`: by its GTID set if it has one, else by file and offset.
- * The source is to have everything up to `applied`, which is that position or a later one. From
- * then on only read, wake and close are allowed. `until_end`: the server ends the stream
+ * From then on only read, wake and close are allowed. `until_end`: the server ends the stream
  * (FL_READ_END) at the end of its binlog instead of waiting. */
-int fl_session_open(struct fl_session *session, const struct fl_position *position,
-	const struct fl_position *applied, bool until_end, struct fl_err *err);
+int fl_session_open(struct fl_session *session, const struct fl_position *position, bool until_end,
+	struct fl_err *err);
 
 enum fl_read {
 	FL_READ_EVENT,
@@ -96,8 +112,8 @@ enum fl_read {
 		      * when it shuts down: compare positions where it matters */
 	FL_READ_STOPPED, /* fl_session_wake() was called */
 	FL_READ_LOST,	 /* the connection is gone or silent for too long: connect anew */
-	FL_READ_FATAL,	 /* the server refuses (1236: position purged ...): the text says what to do
-			  */
+	FL_READ_PURGED,	 /* the server has no longer what is behind the position */
+	FL_READ_FATAL,	 /* the server refuses for another reason: the text says what to do */
 };
 
 /* The next event: its bytes, valid until the next call. Events over 16 MiB arrive whole. */

@@ -224,6 +224,9 @@ int fl_session_start_position(
 		fl_position_finish(&position);
 		return result;
 	}
+	/* FILE:POS is a place in this server's binlog as well. */
+	if (position.file[0] != '\0')
+		memcpy(position.server, server->identity, sizeof(position.server));
 	fl_position_finish(ret);
 	*ret = position;
 	return 0;

@@ -23,6 +23,8 @@ struct fl_seat {
 	struct fl_queue *queue;
 	atomic_int end; /* enum fl_seat_end; set before the queue is closed */
 	struct fl_err reason;
+	char server[FL_SERVER_NAME_SIZE]; /* that its transactions come from; set before the first,
+					   * and never another one */
 	struct fl_seat *next; /* MOVED: where to go on; the sink takes it, and its reference */
 	atomic_uint references;
 	/* The reader's: how long it has waited for this seat lately. */

@@ -26,6 +26,7 @@ void fl_txn_unref(struct fl_txn *txn)
 	for (size_t i = 0; i < txn->table_count; i++)
 		fl_table_unref(txn->tables[i]);
 	fl_held_unref(txn->held);
+	fl_held_unref(txn->jump);
 	/* It lies in its own arena. */
 	struct fl_arena arena = txn->arena;
 	fl_arena_finish(&arena);
@@ -84,6 +85,8 @@ int fl_txn_advance(const struct fl_txn *txn, struct fl_position *position)
 {
 	if (!txn->view.last)
 		return 0;
+	if (txn->jump != NULL)
+		return fl_held_position(txn->jump, position);
 	if (position->gtids != NULL && txn->gtid.kind != FL_GTID_NONE) {
 		int result = fl_gtid_set_add(position->gtids, &txn->gtid);
 		if (result != 0)

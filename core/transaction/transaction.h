@@ -19,6 +19,9 @@ struct fl_txn {
 	bool in_doubt;	      /* some change is FL_DOUBT */
 	size_t bytes;	      /* memory it stands for, once it is emitted */
 	struct fl_held *held; /* behind it: for the XA transactions that are then prepared */
+	/* Where positions are behind it, whatever they were: what was before is not to be had any
+	 * more. NULL with all others. */
+	struct fl_held *jump;
 
 	/* Private. */
 	atomic_uint references;

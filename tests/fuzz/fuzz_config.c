@@ -117,7 +117,8 @@ static void load(const uint8_t *data, size_t size, bool for_files)
 		must(config->queue_bytes > 0 && config->transaction_bytes > 0);
 		must(for_files || config->source.user != NULL);
 		must(for_files || config->source.server_id > 0);
-		must(config->source.port <= UINT16_MAX);
+		for (unsigned i = 0; i < config->source.host_count; i++)
+			must(config->source.hosts[i].port <= UINT16_MAX);
 	}
 	fl_config_destroy(config);
 }

@@ -21,6 +21,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		must((unsigned char)text.data[i] >= ' ');
 	must(fl_position_parse(fuzz_bytes(&text), &again, NULL) == FL_OK);
 	must(again.offset == position.offset && strcmp(again.file, position.file) == 0);
+	must(strcmp(again.server, position.server) == 0);
 	must((again.gtids != NULL) == (position.gtids != NULL));
 	must(again.gtids == NULL || (fl_gtid_set_covers(again.gtids, position.gtids) &&
 					    fl_gtid_set_covers(position.gtids, again.gtids)));

@@ -185,7 +185,7 @@ def test_metadata_that_lacks_names_is_warned_of(source, rig, db):
     (MySQL, "--log-replica-updates=OFF", "CHANGE REPLICATION SOURCE TO SOURCE_HOST = '127.0.0.1'")])
 def test_what_a_source_leaves_out_of_its_log_is_warned_of(kind, option, replicate, start_server, fastlane):
     source = start_server(kind, option, "--binlog-ignore-db=left_out")
-    said = "is a replica that does not log what it applies"
+    said = "it is a replica that does not log what it applies"
 
     def started():
         daemon = fastlane(source, LOG)

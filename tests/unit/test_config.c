@@ -50,11 +50,12 @@ static const struct {
 		"keys.ini:2: [fastlane] statedir: unknown key; did you mean state_dir? allowed "
 		"are state_dir, plugin_path, queue_bytes, transaction_bytes, on_cold, log_level\n"
 		"keys.ini:4: [source] usr: unknown key; did you mean user? allowed are host, "
-		"port, socket, user, password, password_file, server_id, start, heartbeat, "
-		"connect_timeout, tls, tls_ca, geometry, on_doubt\n"
+		"port, socket, hosts, user, password, password_file, server_id, start, heartbeat, "
+		"connect_timeout, tls, tls_ca, on_purged, geometry, on_doubt\n"
 		"keys.ini:7: [source] passwort: unknown key; did you mean password? allowed are "
-		"host, port, socket, user, password, password_file, server_id, start, heartbeat, "
-		"connect_timeout, tls, tls_ca, geometry, on_doubt\n"
+		"host, port, socket, hosts, user, password, password_file, server_id, start, "
+		"heartbeat, "
+		"connect_timeout, tls, tls_ca, on_purged, geometry, on_doubt\n"
 		"keys.ini:8: [sink:stall] keeps no position of its own: [fastlane] needs a "
 		"state_dir\n"
 		"keys.ini:10: [sink:stall] gat: unknown key; did you mean gate? allowed are "
@@ -63,6 +64,16 @@ static const struct {
 		"table, key, invalidate, value, ttl, sinks\n"
 		"keys.ini:17: [map:users] colour: unknown key; allowed are table, key, "
 		"invalidate, value, ttl, sinks\n" },
+	{ "hosts.ini",
+		"hosts.ini:2: [source] host: hosts is set as well, in line 5; host is for one "
+		"server alone\n"
+		"hosts.ini:3: [source] port: hosts is set as well, in line 5; port is for one "
+		"server alone: in hosts, write HOST:PORT\n"
+		"hosts.ini:4: [source] socket: host is set as well, in line 2; only one of them "
+		"is allowed\n"
+		"hosts.ini:4: [source] socket: hosts is set as well, in line 5; socket is for one "
+		"server alone\n"
+		"hosts.ini:8: [source] on_purged = earliest: must be one of halt current\n" },
 	{ "sections.ini",
 		"sections.ini:1: [sorce]: unknown section; did you mean source? allowed are "
 		"fastlane, source, sink, map, the last two with a name: [sink:NAME]\n"
@@ -229,8 +240,8 @@ Test(config, every_key_takes_effect)
 	cr_expect_eq(c->transaction_bytes, UINT64_C(2) << 30);
 	cr_expect_eq(c->log_level, FL_LEVEL_DEBUG);
 	cr_expect_eq(c->on_doubt, FL_ON_DOUBT_HALT);
-	cr_expect_str_eq(c->source.socket, "/run/mysqld/mysqld.sock");
-	cr_expect_eq(c->source.port, 3307);
+	cr_expect_str_eq(c->source.hosts[0].socket, "/run/mysqld/mysqld.sock");
+	cr_expect_eq(c->source.hosts[0].port, 3307);
 	cr_expect_str_eq(c->source.user, "repl");
 	cr_expect_str_eq(c->source.password, "pass;word#1");
 	cr_expect_eq(c->source.server_id, UINT32_MAX);
@@ -249,6 +260,44 @@ Test(config, every_key_takes_effect)
 	fl_config_destroy(c);
 }
 
+Test(config, several_hosts_are_taken_apart)
+{
+	static const struct {
+		const char *name, *host;
+		unsigned port;
+	} expected[] = {
+		{ "db1:3306", "db1", 3306 },
+		{ "10.0.0.2:3307", "10.0.0.2", 3307 },
+		{ "[::1]:3308", "::1", 3308 },
+		{ "[fe80::2]:3306", "fe80::2", 3306 },
+	};
+	struct fl_config *c = load_good(CONFIG "good_hosts.ini");
+	cr_expect(c->source.on_purged_current);
+	cr_assert_eq(c->source.host_count, sizeof(expected) / sizeof(expected[0]));
+	for (unsigned i = 0; i < c->source.host_count; i++) {
+		cr_expect_str_eq(c->source.hosts[i].name, expected[i].name);
+		cr_expect_str_eq(c->source.hosts[i].host, expected[i].host);
+		cr_expect_eq(c->source.hosts[i].port, expected[i].port);
+		cr_expect_null(c->source.hosts[i].socket);
+	}
+	fl_config_destroy(c);
+}
+
+Test(config, hosts_that_are_none_are_refused)
+{
+	static const char *const cases[] = { ",", "db1,,db2", "db1:", "db1:0", "db1:65536",
+		"db1:99999999999", "db1:+1", "::1", "[::1", "[]", "[::1]3306", "a b", "db1/x",
+		"db1, DB1:3306", "db1:3307 ,db1:3307", ":3306" };
+	const struct fl_option *keys = fl_config_keys("source");
+	while (strcmp(keys->name, "hosts") != 0)
+		keys++;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct fl_err err = { 0 };
+		cr_expect_not(keys->check(cases[i], &err), "%s", cases[i]);
+		cr_expect_str_neq(err.text, "", "%s", cases[i]);
+	}
+}
+
 Test(config, what_is_left_out_has_a_default)
 {
 	struct fl_config *c = load_good(CONFIG "defaults.ini");
@@ -258,13 +307,15 @@ Test(config, what_is_left_out_has_a_default)
 	cr_expect_eq(c->transaction_bytes, 64 << 20);
 	cr_expect_eq(c->log_level, FL_LEVEL_INFO);
 	cr_expect_eq(c->on_doubt, FL_ON_DOUBT_DELETE);
-	cr_expect_str_eq(c->source.host, "127.0.0.1");
-	cr_expect_null(c->source.socket);
-	cr_expect_eq(c->source.port, 3306);
+	cr_expect_str_eq(c->source.hosts[0].host, "127.0.0.1");
+	cr_expect_null(c->source.hosts[0].socket);
+	cr_expect_eq(c->source.hosts[0].port, 3306);
 	cr_expect_str_eq(c->source.password, "");
 	cr_expect_str_eq(c->source.start, "current");
 	cr_expect_eq(c->source.heartbeat, 5);
 	cr_expect_eq(c->source.connect_timeout, 3);
+	cr_expect_eq(c->source.host_count, 1);
+	cr_expect_not(c->source.on_purged_current);
 	cr_expect_not(c->source.tls);
 	fl_config_destroy(c);
 }

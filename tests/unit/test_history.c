@@ -69,7 +69,7 @@ Test(history, a_statement_is_ahead_of_what_lies_before_its_end)
 	cr_expect_eq(find(history, "binlog.000009", 300), FL_HISTORY_AHEAD);
 	cr_expect_eq(find(history, "binlog.000010", 100), FL_HISTORY_BEHIND);
 	cr_expect_eq(passed, 60);
-	fl_history_clear(history);
+	fl_history_clear(history, 0);
 	cr_expect_eq(find(history, "binlog.000009", 199), FL_HISTORY_NONE);
 	fl_history_destroy(history);
 	fl_history_destroy(NULL);

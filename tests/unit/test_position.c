@@ -30,21 +30,30 @@ Test(position, text_survives_the_way_there_and_back)
 		const char *text, *file;
 		uint64_t offset;
 		bool has_gtids, is_set;
+		const char *server;
 	} cases[] = {
-		{ "1 pos=0 gtid=- file=", "", 0, false, false },
-		{ "1 pos=4 gtid=- file=binlog.000001", "binlog.000001", 4, false, true },
+		{ "1 pos=0 gtid=- file=", "", 0, false, false, NULL },
+		{ "1 pos=4 gtid=- file=binlog.000001", "binlog.000001", 4, false, true, NULL },
 		{ "1 pos=18446744073709551615 gtid=- file=a b gtid=- file=c", "a b gtid=- file=c",
-			UINT64_MAX, false, true },
+			UINT64_MAX, false, true, NULL },
 		{ "1 pos=4711 gtid=" A ":1-5:7:tag:1-3 file=binlog.000001", "binlog.000001", 4711,
-			true, true },
+			true, true, NULL },
 		{ "1 pos=4711 gtid=0-1-5,1-1-1 file=binlog.000001", "binlog.000001", 4711, true,
-			true },
-		{ "1 pos=0 gtid=0-1-5 file=", "", 0, true, true },
-		{ "1 pos=4 gtid= file=b.1", "b.1", 4, true, true },
-		{ "1 pos=4 gtid=- file=" NAME_OF_255, NAME_OF_255, 4, false, true },
-		{ "2 pos=9 gtid=- held=23:1 pos=4 gtid=- file=b 1 file=b 2", "b 2", 9, false,
-			true },
-		{ "2 pos=0 gtid=0-1-5 held=24:1 pos=0 gtid=0-1-3 file= file=", "", 0, true, true },
+			true, NULL },
+		{ "1 pos=0 gtid=0-1-5 file=", "", 0, true, true, NULL },
+		{ "1 pos=4 gtid= file=b.1", "b.1", 4, true, true, NULL },
+		{ "1 pos=4 gtid=- file=" NAME_OF_255, NAME_OF_255, 4, false, true, NULL },
+		{ "2 pos=9 gtid=- held=23:1 pos=4 gtid=- file=b 1 file=b 2", "b 2", 9, false, true,
+			NULL },
+		{ "2 pos=0 gtid=0-1-5 held=24:1 pos=0 gtid=0-1-3 file= file=", "", 0, true, true,
+			NULL },
+		{ "1 pos=4 gtid=- server=" A " file=b.1", "b.1", 4, false, true, A },
+		{ "1 pos=4 gtid=0-1-5 server=4294967295 file=b.1", "b.1", 4, true, true,
+			"4294967295" },
+		{ "1 pos=4 gtid=- file=b server=1 file=c", "b server=1 file=c", 4, false, true,
+			NULL },
+		{ "2 pos=9 gtid=- server=7 held=23:1 pos=4 gtid=- file=b 1 file=b 2", "b 2", 9,
+			false, true, "7" },
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct fl_position position = { 0 };
@@ -52,6 +61,7 @@ Test(position, text_survives_the_way_there_and_back)
 		int rc = fl_position_parse(text_of(cases[i].text), &position, &err);
 		cr_assert_eq(rc, FL_OK, "%s: %s", cases[i].text, err.text);
 		cr_expect_str_eq(position.file, cases[i].file);
+		cr_expect_str_eq(position.server, cases[i].server != NULL ? cases[i].server : "");
 		cr_expect_eq(position.offset, cases[i].offset);
 		cr_expect_eq(position.gtids != NULL, cases[i].has_gtids);
 		cr_expect_eq(fl_position_is_set(&position), cases[i].is_set, "%s", cases[i].text);
@@ -78,6 +88,14 @@ Test(position, malformed_text_is_refused_and_nothing_touched)
 		"2 pos=9 gtid=- held=5:1 pos file=b 2",
 		"2 pos=9 gtid=- held=51:2 pos=9 gtid=- held=24:1 pos=4 gtid=- file=b 1 file=b 2 "
 		"file=b",
+		"1 pos=4 gtid=- server= file=b.1",
+		"1 pos=4 gtid=- server=7",
+		"1 pos=4 gtid=- server=a_b file=b.1",
+		"1 pos=4 gtid=- server=7\n file=b.1",
+		"1 pos=4 server=7 gtid=- file=b.1",
+		"1 pos=4 gtid=- server=7 server=7 file=b.1",
+		"1 pos=4 gtid=- server=" A A " file=b.1",
+		"2 pos=9 gtid=- held=23:1 pos=4 gtid=- file=b 1 server=7 file=b 2",
 		"1 pos= gtid=- file=b.1",
 		"1 pos=-4 gtid=- file=b.1",
 		"1 pos=18446744073709551616 gtid=- file=b.1",

@@ -113,10 +113,16 @@ Test(start, the_binlog_status_is_asked_for_in_the_servers_own_words)
 		cr_expect_str_eq(fl_status_statement(&cases[i].server), cases[i].statement);
 }
 
+static const struct fl_source_host nowhere = {
+	.name = "/nonexistent/fastlane.sock",
+	.socket = "/nonexistent/fastlane.sock",
+};
+
 Test(start, a_source_that_is_not_there_may_come_back)
 {
 	const struct fl_source_config config = {
-		.socket = "/nonexistent/fastlane.sock",
+		.hosts = &nowhere,
+		.host_count = 1,
 		.user = "repl",
 		.password = "secret",
 		.server_id = 4711,
@@ -125,16 +131,18 @@ Test(start, a_source_that_is_not_there_may_come_back)
 	};
 	struct fl_session *session = NULL;
 	struct fl_err err = { 0 };
-	cr_expect_eq(fl_session_connect(&config, 4711, &session, &err), FL_ELOST, "%s", err.text);
+	cr_expect_eq(
+		fl_session_connect(&config, 0, 4711, &session, &err), FL_ELOST, "%s", err.text);
 	cr_expect_null(session);
-	cr_expect_not_null(strstr(err.text, config.socket));
+	cr_expect_not_null(strstr(err.text, nowhere.socket));
 	cr_expect_null(strstr(err.text, config.password));
 }
 
 Test(start, tls_through_a_socket_is_refused_for_good)
 {
 	const struct fl_source_config config = {
-		.socket = "/nonexistent/fastlane.sock",
+		.hosts = &nowhere,
+		.host_count = 1,
 		.user = "repl",
 		.password = "",
 		.heartbeat = 1,
@@ -143,14 +151,15 @@ Test(start, tls_through_a_socket_is_refused_for_good)
 	};
 	struct fl_session *session = NULL;
 	struct fl_err err = { 0 };
-	cr_expect_eq(fl_session_connect(&config, 4711, &session, &err), FL_EFATAL);
+	cr_expect_eq(fl_session_connect(&config, 0, 4711, &session, &err), FL_EFATAL);
 	cr_expect_not_null(strstr(err.text, "tls"), "%s", err.text);
 }
 
 Test(start, a_look_up_without_a_source_is_lost_and_leaves_the_definition_alone)
 {
 	const struct fl_source_config config = {
-		.socket = "/nonexistent/fastlane.sock",
+		.hosts = &nowhere,
+		.host_count = 1,
 		.user = "repl",
 		.password = "",
 		.heartbeat = 1,

@@ -195,8 +195,8 @@ int fl_lane_skip(struct fl_lane *lane, struct fl_session *session, struct fl_err
 	fl_position_format(&end, &to);
 	char doubt[600];
 	snprintf(doubt, sizeof(doubt),
-		"the source has no longer all of the binlog behind %.*s: what happened up to %.*s "
-		"is not known (on_purged = current)",
+		"changes are missed (on_purged = current): the source has no longer all of the "
+		"binlog between %.*s and %.*s",
 		(int)(from.size < 200 ? from.size : 200), from.data != NULL ? from.data : "",
 		(int)(to.size < 200 ? to.size : 200), to.data != NULL ? to.data : "");
 	struct fl_txn *txn = make_jump(&end, doubt);
@@ -204,8 +204,7 @@ int fl_lane_skip(struct fl_lane *lane, struct fl_session *session, struct fl_err
 		result = fl_err_set(err, FL_ENOMEM, "out of memory");
 		fl_txn_unref(txn);
 	} else {
-		fl_error(NULL, "%s: CHANGES ARE MISSED, all mapped keys are cleared: %s",
-			name_of(lane), doubt);
+		fl_error(NULL, "%s: all mapped keys are cleared: %s", name_of(lane), doubt);
 		lane->skipping = lane->replaying = false;
 		fl_position_finish(&lane->replay);
 		/* They may have been decided in what is left out. */

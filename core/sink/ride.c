@@ -58,7 +58,7 @@ static enum fl_end change_seat(struct fl_worker *w)
 		return END_NONE;
 	default:
 		change_to(w, NULL);
-		fl_info(w->config->name, "behind: goes on in a lane of its own");
+		fl_info(w->config->name, "goes on in a lane of its own");
 		break;
 	}
 	return wait_for_seat(w);

@@ -65,23 +65,19 @@ static uint64_t bytes_received(int socket)
 static void look_at(struct fl_watch *watch, uint64_t now)
 {
 	uint64_t const steps = atomic_load_explicit(&watch->steps, memory_order_relaxed);
-	if (steps != watch->seen_steps || steps % 2 == 0) {
+	if (steps % 2 == 0) {
 		watch->seen_steps = steps;
-		watch->since = now;
-		watch->seen_bytes = 0;
 		return;
 	}
-	/* Asked only of a wait that is not the usual moment. */
-	if (watch->seen_bytes == 0)
-		watch->seen_bytes = bytes_received(watch->socket);
-	if (now - watch->since < watch->limit_ns || atomic_load(&watch->expired))
-		return;
 	uint64_t const bytes = bytes_received(watch->socket);
-	if (bytes - watch->seen_bytes >= PROGRESS) {
+	if (steps != watch->seen_steps || bytes - watch->seen_bytes >= PROGRESS) {
+		watch->seen_steps = steps;
 		watch->seen_bytes = bytes;
 		watch->since = now;
 		return;
 	}
+	if (now - watch->since < watch->limit_ns || atomic_load(&watch->expired))
+		return;
 	atomic_store(&watch->expired, true);
 	shutdown(watch->socket, SHUT_RDWR);
 }

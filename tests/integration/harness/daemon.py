@@ -49,7 +49,7 @@ class Fastlane:
         self.process = None
         self.reported = False
         reach = {"user": "repl", "password": "repl"}
-        if "host" not in options:
+        if not {"host", "hosts"} & options.keys():
             reach["socket"] = source.socket
         self.sections = {
             "fastlane": {"state_dir": self.dir + "/state", **dict(fastlane)},

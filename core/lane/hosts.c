@@ -140,6 +140,8 @@ enum fl_next fl_lane_next_host(struct fl_lane *lane)
 	const struct fl_source_config *source = lane->config->source;
 	if (lane->is_well)
 		fl_lane_is_well(lane);
+	/* Where that was to be done it could not; another host may have all of it. */
+	lane->skipping = false;
 	lane->host = (lane->host + 1) % source->host_count;
 	if (++lane->tried < source->host_count)
 		return FL_NEXT_GO_ON;

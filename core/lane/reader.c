@@ -158,15 +158,22 @@ static enum fl_next read_events(struct fl_lane *lane, struct fl_session *session
 	}
 }
 
-/* Notes whose the places are from now on. */
-static void take_identity(struct fl_lane *lane, struct fl_session *session)
+/* For fl_lane_stop() to wake; NULL before it is closed. */
+static void show_session(struct fl_lane *lane, struct fl_session *session)
 {
-	const char *identity = fl_session_server(session)->identity;
 	uv_mutex_lock(&lane->mutex);
 	lane->session = session;
-	memcpy(lane->state.identity, identity, sizeof(lane->state.identity));
+	lane->state.placed = false;
+	uv_mutex_unlock(&lane->mutex);
+}
+
+/* Notes whose the places are from now on. */
+static void take_identity(struct fl_lane *lane, const char *identity)
+{
+	uv_mutex_lock(&lane->mutex);
+	snprintf(lane->state.identity, sizeof(lane->state.identity), "%s", identity);
 	for (size_t i = 0; i < lane->seat_count; i++)
-		memcpy(lane->seats[i]->server, identity, sizeof(lane->seats[i]->server));
+		memcpy(lane->seats[i]->server, lane->state.identity, sizeof(lane->state.identity));
 	uv_mutex_unlock(&lane->mutex);
 }
 
@@ -200,25 +207,17 @@ static int open_session(struct fl_lane *lane, struct fl_session *session, struct
 	return 0;
 }
 
-static enum fl_next run_session(struct fl_lane *lane)
+static enum fl_next use_session(struct fl_lane *lane, struct fl_session *session)
 {
 	struct fl_err err = { 0 };
-	struct fl_session *session = NULL;
-	/* The numbers behind the configured one; 0 is none, so the last is followed by 1. */
-	const struct fl_source_config *source = lane->config->source;
-	uint32_t server_id = (source->server_id - 1 + lane->number) % UINT32_MAX + 1;
-	lane->is_well = false;
-	int result = fl_session_connect(source, lane->host, server_id, &session, &err);
+	if (atomic_load(&lane->stop))
+		return FL_NEXT_END;
+	int result = fl_lane_check_host(lane, session, &err);
+	if (result == FL_EFATAL || result == FL_EUNSUPPORTED)
+		return fl_lane_refuse_host(lane, false, &err);
 	if (result != 0) {
-		fl_error(NULL, "can't connect to the source: %s", err.text);
-		return FL_NEXT_OTHER_HOST;
-	}
-	result = fl_lane_check_host(lane, session, &err);
-	if (result != 0) {
-		fl_session_close(session);
-		if (result == FL_EFATAL || result == FL_EUNSUPPORTED)
-			return fl_lane_refuse_host(lane, false, &err);
-		fl_error(NULL, "the source can't be asked: %s", err.text);
+		if (!atomic_load(&lane->stop))
+			fl_error(NULL, "the source can't be asked: %s", err.text);
 		return FL_NEXT_OTHER_HOST;
 	}
 	const struct fl_server *server = fl_session_server(session);
@@ -227,30 +226,41 @@ static enum fl_next run_session(struct fl_lane *lane)
 	 * own position in a lane of its own. */
 	if (lane->has_delivered && strcmp(lane->state.identity, server->identity) != 0) {
 		fl_warn(NULL, "lane %u goes over to another server: %s, server %s", lane->number,
-			source->hosts[lane->host].name, server->identity);
-		fl_session_close(session);
+			lane->config->source->hosts[lane->host].name, server->identity);
 		fl_lane_end_seats(lane, FL_SEAT_LEFT, NULL);
 		return FL_NEXT_END;
 	}
-	take_identity(lane, session);
+	take_identity(lane, server->identity);
 
-	enum fl_next next = FL_NEXT_OTHER_HOST;
 	result = open_session(lane, session, &err);
-	if (result == 0) {
-		next = read_events(lane, session);
-	} else if (result == FL_EFATAL && lane->replaying) {
+	if (result == 0)
+		return read_events(lane, session);
+	if (result == FL_EFATAL && lane->replaying) {
 		fl_lane_give_up_replay(lane, &err);
-		next = FL_NEXT_CONNECT_AGAIN;
-	} else if (result == FL_EFATAL || result == FL_EUNSUPPORTED) {
-		next = fl_lane_refuse_host(lane, false, &err);
-	} else if (result != FL_ESTOPPED) {
-		fl_error(NULL, "the source does not send its binlog: %s", err.text);
+		return FL_NEXT_CONNECT_AGAIN;
 	}
+	if (result == FL_EFATAL || result == FL_EUNSUPPORTED)
+		return fl_lane_refuse_host(lane, false, &err);
+	if (result != FL_ESTOPPED)
+		fl_error(NULL, "the source does not send its binlog: %s", err.text);
+	return FL_NEXT_OTHER_HOST;
+}
 
-	uv_mutex_lock(&lane->mutex);
-	lane->session = NULL;
-	lane->state.placed = false;
-	uv_mutex_unlock(&lane->mutex);
+static enum fl_next run_session(struct fl_lane *lane)
+{
+	struct fl_err err = { 0 };
+	struct fl_session *session = NULL;
+	/* The numbers behind the configured one; 0 is none, so the last is followed by 1. */
+	const struct fl_source_config *source = lane->config->source;
+	uint32_t server_id = (source->server_id - 1 + lane->number) % UINT32_MAX + 1;
+	lane->is_well = false;
+	if (fl_session_connect(source, lane->host, server_id, &session, &err) != 0) {
+		fl_error(NULL, "can't connect to the source: %s", err.text);
+		return FL_NEXT_OTHER_HOST;
+	}
+	show_session(lane, session);
+	enum fl_next next = use_session(lane, session);
+	show_session(lane, NULL);
 	fl_session_close(session);
 	return next;
 }

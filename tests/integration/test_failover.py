@@ -322,7 +322,7 @@ def test_a_replica_that_does_not_log_what_it_replicates_is_refused(
     r.settle()
     wait_for(lambda: replica.run("SELECT * FROM `%s`.num" % db), "the row in the replica")
     primary.kill()
-    wait_refused(r, replica, "does not log what it replicates")
+    wait_refused(r, replica, "does not log what it applies")
     primary.start()
     insert(primary, db, 2)
     r.settle()

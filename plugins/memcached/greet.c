@@ -107,6 +107,9 @@ static enum answer statistics(struct greeting *greeting, const char *command,
 	enum answer answer = ask(greeting, command, &line, err);
 	while (answer == ANSWERED && !is(line, "END")) {
 		char text[256], *rest;
+		/* Not everything that speaks the protocol lists its connections. */
+		if (note == note_connection && begins(line, "ERROR"))
+			return ANSWERED;
 		if (!begins(line, "STAT "))
 			return wire_confused(greeting->link, line, err), FAILED;
 		snprintf(text, sizeof(text), "%.*s", (int)line.size - 5, line.data + 5);

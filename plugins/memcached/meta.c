@@ -199,8 +199,7 @@ static void drop(struct link *link, const struct record *record)
 {
 	link->log_start += sizeof(*record) + record->key_size;
 	if (link->log_start == link->log.size) {
-		link->log_start = 0;
-		fl_buf_clear(&link->log);
+		link->log_start = link->log.size = 0; /* and if it has failed, it has */
 	} else if (link->log_start > COMPACT && link->log_start > link->log.size / 2) {
 		link->log.size -= link->log_start;
 		memmove(link->log.data, link->log.data + link->log_start, link->log.size);

@@ -303,6 +303,8 @@ enum fl_outcome wire_pump(struct memcached_sink *self,
 		for (size_t i = 0; i < self->pool.count; i++) {
 			struct link *link = &self->links[i];
 			enum fl_outcome outcome = FL_DONE;
+			if (link->out.failed || link->log.failed)
+				return sink_no_memory(err);
 			if (wire_unsent(link) > 0)
 				outcome = write_some(self, link, err);
 			if (outcome == FL_DONE && meta_is_due(link))

@@ -45,6 +45,22 @@ class Memcached:
         line = self.line()
         return None if line == b"EN" else int(line.split()[1][1:])
 
+    def stats(self, *what):
+        """Names and values, all of them bytes."""
+        self.send(" ".join(("stats", *what)))
+        found = {}
+        while True:
+            line = self.line()
+            if line == b"END":
+                return found
+            _, name, value = line.split(b" ", 2)
+            found[name] = value
+
+    def connections(self):
+        """The other ends of all connections, as in tcp:127.0.0.1:38412."""
+        return {value.decode() for name, value in self.stats("conns").items()
+                if name.endswith(b":addr")}
+
     def keys(self):
         """All keys, as memcached knows them."""
         self.send("lru_crawler metadump all")

@@ -2,6 +2,7 @@
 #include "conformance.h"
 
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/socket.h>
@@ -84,9 +85,32 @@ void server_restart(struct server *server, const char *options)
 	start(server, options);
 }
 
+/* Whether every thread stands still. */
+static bool is_stopped(int pid)
+{
+	char path[512], state = 'T';
+	snprintf(path, sizeof(path), "/proc/%d/task", pid);
+	DIR *tasks = opendir(path);
+	cr_assert(tasks != NULL);
+	for (struct dirent *task; state == 'T' && (task = readdir(tasks)) != NULL;) {
+		if (task->d_name[0] == '.')
+			continue;
+		snprintf(path, sizeof(path), "/proc/%d/task/%s/stat", pid, task->d_name);
+		FILE *file = fopen(path, "re");
+		cr_assert(file == NULL || fscanf(file, "%*d (%*[^)]) %c", &state) == 1);
+		if (file != NULL)
+			fclose(file);
+	}
+	closedir(tasks);
+	return state == 'T';
+}
+
 void server_signal(struct server *server, int signal)
 {
 	cr_assert(kill(server->pid, signal) == 0);
+	/* It may take a moment until the last thread has noticed. */
+	while (signal == SIGSTOP && !is_stopped(server->pid))
+		;
 }
 
 void server_kill(struct server *server)

@@ -28,7 +28,8 @@ class Proxy:
         self.server, self.is_old, self.random = server, is_old, random.Random(seed)
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
-        self.fault = None    # to be done as soon as there are bytes
+        self.fault = None    # to be done on a connection ...
+        self.after = 0       # ... that has been sent so many bytes
         self.done = 0        # faults
         self.control = server.client()
         self.ended = threading.Event()
@@ -60,6 +61,7 @@ class Proxy:
         server = socket.create_connection(("127.0.0.1", self.server.port))
         name = "tcp:%s:%d" % server.getsockname()
         other = {client: server, server: client}
+        sent = 0
         try:
             while not self.ended.is_set():
                 for side in select.select([client, server], [], [], 0.1)[0]:
@@ -68,12 +70,13 @@ class Proxy:
                         return name
                     if self.is_old and side is client and data == b"mn\r\n":
                         client.sendall(b"ERROR\r\n")
-                    elif self.fault:
+                    elif self.fault and sent >= self.after:
                         fault, self.fault = self.fault, None
                         self.done += 1
                         self.disturb(fault, client, other[side], data)
                     else:
                         other[side].sendall(data)
+                    sent += len(data) if side is client else 0
         except OSError:
             pass
         finally:
@@ -108,7 +111,9 @@ class Proxy:
             raise OSError
 
     def make(self, fault, seconds=60):
-        """Does this to whoever sends something next; waits until it has been done."""
+        """Does this to a connection under load, or to one that is just being made; waits until it has
+        been done."""
         before = self.done
+        self.after = self.random.choice((0, 1000, 3000, 10000, 30000, 100000))
         self.fault = fault
         wait_for(lambda: self.done > before, "a chance for a " + fault, seconds)

@@ -23,7 +23,7 @@ class Rig:
         self.redis, self.memcached = redis.client(), memcached.client()
         self.tables = {table.name: table for table in tables}
         self.marker = Table(db, "marker", [Column("id", "int", "int", nullable=False)])
-        self.marks = 0
+        self.marks = self.marked_at = 0
         source.run("CREATE DATABASE `%s`" % db)
         options.setdefault("start", source.gtids() or "earliest")
         source.run(*(line for table in (*tables, self.marker) for line in table.statements()))
@@ -49,6 +49,8 @@ class Rig:
 
     def mark(self):
         self.marks += 1
+        out = self.daemon.out
+        self.marked_at = os.path.getsize(out) if os.path.exists(out) else 0
         self.source.run("INSERT INTO `%s`.marker VALUES (%d)" % (self.db, self.marks))
 
     def has_mark(self, sink):
@@ -57,7 +59,7 @@ class Rig:
         if sink == "pool":
             return self.memcached.get("marker:%d" % self.marks) is not None
         with open(self.daemon.out, "rb") as file:
-            file.seek(max(0, os.path.getsize(self.daemon.out) - 65536))
+            file.seek(self.marked_at)
             return re.search(
                 rb'"db": ?"%s", ?"table": ?"marker".*"id": ?%d\b' % (self.db.encode(), self.marks),
                 file.read(),

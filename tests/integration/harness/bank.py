@@ -186,8 +186,8 @@ class RedisReader(Reader):
 
 
 class MemcachedReader(Reader):
-    """Keeps each fall of a tick: (time, since when, key, from, to). `time` is the clock's; `since`
-    is when the greater number was last read."""
+    """Keeps each fall of a tick: (time, since when, key, from, to). Times are the clock's; `since` is
+    when the greater number was first read."""
 
     def __init__(self, server):
         super().__init__()
@@ -217,4 +217,5 @@ class MemcachedReader(Reader):
         since, before = self.last.get(key, (now, 0))
         if n < before:
             self.falls.append((now, since, key, before, n))
-        self.last[key] = (now, n)
+        if n != before or key not in self.last:
+            self.last[key] = (now, n)

@@ -212,16 +212,18 @@ class Logged:
 
 def check_falls(falls, ticks, starts, logged):
     """memcached keeps no position: what was in flight or not yet saved comes again. So a tick may
-    fall after fastlane was started anew, to no lower than behind the saved position; or after a
-    failed write, by no more than the batch that comes again. `starts`: (time, number)."""
+    fall if fastlane was started anew since the greater number was written, to no lower than behind
+    the saved position; or if a write has failed since, by no more than the batch that comes again.
+    `starts`: (time, number)."""
     for at, since, key, before, to in falls:
         own = "tick:%d fell from %d to %d" % (key, before, to)
         number = ticks.get((key, to))
         assert number is not None, own + ", which never was"
-        begun = [place for started, place in starts if since - 5 <= started <= at]
+        begun = [place for started, place in starts if since - 1 <= started <= at]
         if any(number > place for place in begun):
             continue
-        failed = logged.first(r"^\[pool\]", since - 2, at)
+        failed = logged.first(r"^\[pool\] (?!can't write)", since - 1, at)
         batch = 512 + 1
         assert failed is not None and ticks[key, before] - number <= batch, own + (
-            " with no reason; positions of starts shortly before: %r" % begun)
+            " at %.3f, since %.3f, with no reason; positions of starts: %r" % (
+                at, since, begun))

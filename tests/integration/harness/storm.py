@@ -44,12 +44,19 @@ def make_certificate(folder):
 
 
 class Storm:
-    """`log`: told what happens. Everything is in `folder`; close() ends all processes."""
+    """`log`: told what happens. `part`: (n, count) has it begin with other kinds of faults than the
+    storms of that seed before it, of `count` faults each. Everything is in `folder`; close() ends all
+    processes."""
 
-    def __init__(self, folder, kind, seed, rate=120, fsync="always", log=lambda text: None):
+    def __init__(self, folder, kind, seed, rate=120, fsync="always", part=(0, 0),
+                 log=lambda text: None):
         self.folder, self.seed, self.log = folder, seed, log
         self.fsync = fsync
         self.random = random.Random("storm %s %s" % (kind, seed))
+        self.kinds = KINDS[:]
+        random.Random("kinds %s" % seed).shuffle(self.kinds)
+        first = part[0] * part[1] % len(KINDS)
+        self.kinds = self.kinds[first:] + self.kinds[:first]
         self.counts = collections.Counter()
         self.faults = []          # (victim, kind, clock time of its begin and of its end)
         self.starts = []          # (clock time, size of the stream, positions stored of log and of pool)
@@ -117,6 +124,7 @@ class Storm:
         """What is there is noted before: it has to go on right behind the position that is stored."""
         size = os.path.getsize(self.daemon.out) if os.path.exists(self.daemon.out) else 0
         self.starts.append((time.time(), size, self.stored("log"), self.stored("pool")))
+        self.spoken = self.daemon.log.count(" sinks\n") + 1
         self.daemon.start()
         self.disk.apply(self.daemon.process)
 
@@ -138,6 +146,9 @@ class Storm:
         self.start()
 
     def fault_stop_fastlane(self, hold):
+        # Before it has said that, a SIGTERM simply ends it.
+        self.daemon.wait_for(
+            lambda: self.daemon.log.count(" sinks\n") >= self.spoken, "its first line")
         self.daemon.stop(seconds=10)
         self.start()
 
@@ -245,7 +256,7 @@ class Storm:
     def blow(self, faults, calm_every=25, hold=1.0):
         """So many faults, of different victims at the same time too; `hold`: how long they last on
         average. Now and then all are over, and everybody has to be level again, by himself."""
-        plan = []
+        plan = self.kinds[:]
         while len(plan) < faults:
             some = KINDS[:]
             self.random.shuffle(some)

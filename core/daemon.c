@@ -437,7 +437,9 @@ int fl_daemon_run(const struct fl_config *config, bool until_current, const char
 		fl_error(NULL, "%zu sinks; up to %d can be used", config->sink_count, MOST_SINKS);
 		return FL_EXIT_CONFIG;
 	}
+	/* Both are told by the calls that fail. */
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
 	if (config->state_dir != NULL && fl_checkpoint_lock(config->state_dir, &lock, &err) != 0) {
 		fl_error(NULL, "%s", err.text);
 		return FL_EXIT_USAGE;

@@ -10,7 +10,7 @@
  * the sink's own, one call at a time. They may block: a sink stalls only itself. interrupt() alone
  * is called from another thread.
  *
- * SIGNALS. The host ignores SIGPIPE.
+ * SIGNALS. The host ignores SIGPIPE and SIGXFSZ.
  *
  * ORDER. Batches come in commit order, their operations and changes too. Nothing may be reordered
  * so that a reader can see a later transaction without an earlier one.

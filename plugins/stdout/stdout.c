@@ -219,6 +219,7 @@ static enum fl_outcome write_failed(struct fl_err *err)
 		return FL_FAILED;
 	case ENOSPC:
 	case EDQUOT:
+	case EFBIG:
 	case EIO:
 	case ENOMEM:
 	case ENOBUFS:

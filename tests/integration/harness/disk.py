@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A state directory whose disk can be filled: a small one of its own where this process may mount one;
-else fastlane is forbidden to write any file, which it finds out in the same place, by another error."""
+else fastlane is forbidden to write any file, which it finds out in the same place, by another error.
+Then its stdout and its log, if they are files, can't be written either."""
 
 import os
 import resource
@@ -10,19 +11,16 @@ import subprocess
 class SmallDisk:
     SIZE = 256 * 1024
 
-    def __init__(self, folder):
+    def __init__(self, folder, mount=True):
         self.folder = folder
         self.filler = folder + "/filler"
         os.makedirs(folder, exist_ok=True)
-        self.mounted = os.geteuid() == 0 and subprocess.run(
+        self.mounted = mount and os.geteuid() == 0 and subprocess.run(
             ["mount", "-t", "tmpfs", "-o", "size=%d" % self.SIZE, "fastlane-test", folder],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         ).returncode == 0
+        self.kind = "a full tmpfs" if self.mounted else "RLIMIT_FSIZE"
         self.full = False
-
-    @property
-    def kind(self):
-        return "a full tmpfs" if self.mounted else "RLIMIT_FSIZE"
 
     def fill(self, process):
         self.full = True

@@ -4,6 +4,9 @@
 
 #include <strings.h>
 
+/* Of a part, in bytes. */
+enum { PART_BYTES = 4 << 20 };
+
 void fl_group_end(struct fl_grouper *g)
 {
 	fl_txn_unref(g->txn);
@@ -236,7 +239,10 @@ static int start_scanning(struct fl_grouper *g, struct fl_err *err)
 
 int fl_group_keep_within_limit(struct fl_grouper *g, struct fl_err *err)
 {
-	if (g->txn == NULL || g->txn->arena.reserved <= g->limit)
+	/* Once it goes on in parts anyway, small ones: each sink holds a few at a time, and what it
+	 * makes of them. */
+	size_t const limit = g->vouched && g->limit > PART_BYTES ? PART_BYTES : g->limit;
+	if (g->txn == NULL || g->txn->arena.reserved <= limit)
 		return 0;
 	if (g->vouched)
 		return fl_group_emit(g, false, err);

@@ -4,7 +4,8 @@ and the readers.
 
 `purse`: what is taken from some is given to others in the same transaction: the total never changes.
 `tick`: its numbers only rise.
-`ledger`: each transaction of the bank adds a row: where that is, the transaction was applied."""
+`ledger`: each transaction of the bank adds a row: where that is, the transaction was applied.
+`bulk`: transactions that are too large to be passed on in one piece."""
 
 import json
 import threading
@@ -36,15 +37,18 @@ def tables(db):
                   db, ", ".join("(%d, 0)" % n for n in range(TICKS)))]),
         Table(db, "ledger", [Column("id", "bigint AUTO_INCREMENT", **number),
                              Column("who", "int", **number)]),
+        Table(db, "bulk", [Column("id", "int", **number),
+                           Column("note", "varchar(4000) character set latin1", "text")]),
     ]
 
 
+# What readers read: whole in every batch, whatever else is not.
 KEYS = ["purse:%d" % n for n in range(PURSES)] + ["tick:%d" % n for n in range(TICKS)]
 
 
 class Teller(workload.Session):
     """Transfers, counts and notes that; with `mixed` every third transaction is another one on
-    the tables of workload.tables(). At most `rate` transactions a second, until stop()."""
+    the tables of workload.tables(), and one of a thousand is a large one. At most `rate` transactions a second, until stop()."""
 
     def __init__(self, source, db, seed, rate, mixed):
         super().__init__(source, db, seed, float("inf"), survive=True)
@@ -63,6 +67,9 @@ class Teller(workload.Session):
         if self.mixed and chance.random() < 0.33:
             super().transaction()
             return
+        if self.mixed and chance.random() < 0.001:
+            self.large_transaction()
+            return
         self.cursor.execute("BEGIN")
         some = sorted(chance.sample(range(PURSES), chance.randint(2, 5)))
         amounts = [chance.randint(-50, 50) for _ in some[1:]]
@@ -70,6 +77,16 @@ class Teller(workload.Session):
             self.cursor.execute("UPDATE purse SET n = n + %s WHERE id = %s", (amount, number))
         self.cursor.execute("UPDATE tick SET n = n + 1 WHERE id = %s", chance.randrange(TICKS))
         self.cursor.execute("INSERT INTO ledger (who) VALUES (%s)", some[0])
+        self.cursor.execute("COMMIT")
+        self.committed += 1
+
+
+    def large_transaction(self):
+        note = self.random.choice("abcdefgh") * 3000
+        self.cursor.execute("BEGIN")
+        for first in range(0, 500, 100):
+            self.cursor.execute("REPLACE INTO bulk VALUES " + ", ".join(
+                "(%d, '%s')" % (number, note) for number in range(first, first + 100)))
         self.cursor.execute("COMMIT")
         self.committed += 1
 

@@ -48,10 +48,10 @@ class Storm:
     storms of that seed before it, of `count` faults each. Everything is in `folder`; close() ends all
     processes."""
 
-    def __init__(self, folder, kind, seed, rate=120, fsync="always", part=(0, 0),
+    def __init__(self, folder, kind, seed, rate=120, fsync="always", part=(0, 0), mount=True,
                  log=lambda text: None):
         self.folder, self.seed, self.log = folder, seed, log
-        self.fsync = fsync
+        self.fsync, self.mount = fsync, mount
         self.random = random.Random("storm %s %s" % (kind, seed))
         self.kinds = KINDS[:]
         random.Random("kinds %s" % seed).shuffle(self.kinds)
@@ -93,7 +93,7 @@ class Storm:
         for name in VICTIMS:
             # Redis is written to in a way that whatever comes too late does nothing.
             self.proxies[name] = Proxy(getattr(self, name).port, keeps=name == "redis")
-        self.disk = SmallDisk(self.folder + "/state")
+        self.disk = SmallDisk(self.folder + "/state", self.mount)
         db = "storm"
         self.rig = Rig(
             self.folder, db, self.source, self.redis, self.memcached,
@@ -104,7 +104,7 @@ class Storm:
                 "pool": {"plugin": "memcached",
                          "servers": "127.0.0.1:%d" % self.proxies["memcached"].port},
             },
-            fastlane={"queue_bytes": "1M"}, port=self.proxies["source"].port,
+            fastlane={"queue_bytes": "1M", "transaction_bytes": "1M"}, port=self.proxies["source"].port,
             connect_timeout=3, **reach)
         self.daemon = self.rig.daemon
         self.begin = last_number(self.daemon.sections["source"]["start"]) \
@@ -318,7 +318,8 @@ class Storm:
         figures = {"transactions": self.bank.committed,
                    "reads of Redis": sum(reader.reads for reader in self.readers[:2]),
                    "reads of memcached": self.readers[2].reads}
-        stream = StreamProof(self.daemon.out, [start[1:3] for start in self.starts])
+        stream = StreamProof(self.daemon.out, [start[1:3] for start in self.starts],
+                             may_repeat=not self.disk.mounted)
         rows = self.source.run("SELECT id FROM storm.ledger")
         missing = {int(row[0]) for row in rows} ^ stream.ledger.keys()
         assert not missing, "the stream lacks, or has too much of, the ledger: %r" % sorted(missing)[:9]
@@ -335,7 +336,7 @@ class Storm:
         doubts = re.findall(r".*in doubt.*", self.daemon.log)
         assert not doubts, doubts[:5]
         # What memcached lost in restarts comes with the next change of it.
-        for name in ("account", "item", "flat", "event"):
+        for name in ("account", "item", "flat", "event", "bulk"):
             column = "name" if name == "account" else "note"
             self.source.run("UPDATE `%s` SET `%s` = CONCAT(LEFT(IFNULL(`%s`, ''), 30), '!')" % (
                 name, column, column), database="storm")

@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A program for ThreadSanitizer: the daemon itself - its main thread, lanes, seats, queues and
+ * workers - between a source that is only made up, and sinks of this program. The source loses
+ * connections, one sink stalls so that it is put out of its lane and comes back, one gives batches
+ * back, one leaves them pending; and all of it is stopped at some moment, again and again. Each
+ * sink must have got every transaction once and in order.
+ */
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "daemon.h"
+#include "source/schema.h"
+
+enum {
+	ROUNDS = 6,
+	SINKS = 3,
+	EVENT_SIZE = 19 + 13 + 2 + 23,
+	BEGIN = 4,
+	FORMAT_SIZE = 19 + 57 + 164 + 5
+};
+
+static _Atomic unsigned failures;
+
+static void expect(bool condition, const char *what)
+{
+	if (!condition && atomic_fetch_add(&failures, 1) < 20)
+		fprintf(stderr, "not so: %s\n", what);
+}
+
+/* Each thread's own, so that chance itself orders nothing. */
+static unsigned chance(unsigned below)
+{
+	static _Thread_local unsigned seed;
+	static _Atomic unsigned seeds = 1;
+	if (seed == 0)
+		seed = atomic_fetch_add_explicit(&seeds, 7919, memory_order_relaxed);
+	return (unsigned)rand_r(&seed) % below;
+}
+
+static void nap(unsigned ms)
+{
+	usleep(ms * 1000);
+}
+
+/* ---- the source: one binlog file of DDL statements, all of one size, that grows ---- */
+
+static _Atomic uint64_t written; /* statements */
+
+struct fl_session {
+	struct fl_server server;
+	uint64_t next; /* statement */
+	unsigned head; /* events that come before: 0: the file's name; 1: its format */
+	atomic_bool woken;
+	struct fl_buf event;
+};
+
+static void put(struct fl_buf *buf, uint64_t value, unsigned size)
+{
+	for (unsigned i = 0; i < size; i++)
+		fl_buf_char(buf, (char)(value >> 8 * i));
+}
+
+static void header(struct fl_buf *event, uint8_t type, size_t body, uint64_t end, uint16_t flags)
+{
+	fl_buf_clear(event);
+	put(event, 1000, 4);
+	put(event, type, 1);
+	put(event, 1, 4);
+	put(event, 19 + body, 4);
+	put(event, end, 4);
+	put(event, flags, 2);
+}
+
+static void rotate_event(struct fl_buf *event)
+{
+	header(event, 4, 8 + 8, 0, 0x20);
+	put(event, BEGIN, 8);
+	fl_buf_text(event, "b.000001");
+}
+
+static void format_event(struct fl_buf *event)
+{
+	header(event, 15, FORMAT_SIZE - 19, BEGIN + FORMAT_SIZE, 0);
+	char version[50] = "8.0.36";
+	put(event, 4, 2);
+	fl_buf_append(event, version, sizeof(version));
+	put(event, 0, 4);
+	put(event, 19, 1);
+	for (unsigned type = 1; type <= 164; type++)
+		put(event, type == 2 ? 13 : type == 4 ? 8 : 0, 1);
+	put(event, 0, 5);
+}
+
+static void statement_event(struct fl_buf *event, uint64_t number)
+{
+	header(event, 2, EVENT_SIZE - 19, BEGIN + FORMAT_SIZE + (number + 1) * EVENT_SIZE, 0);
+	put(event, 1, 4);
+	put(event, 0, 4);
+	put(event, 1, 1);
+	put(event, 0, 2);
+	put(event, 0, 2);
+	fl_buf_append(event, "d\0CREATE TABLE t (a int)!", 2);
+	fl_buf_text(event, "CREATE TABLE t (a int) ");
+}
+
+int fl_session_connect(const struct fl_source_config *config, uint32_t server_id,
+	struct fl_session **ret, struct fl_err *err)
+{
+	(void)config;
+	(void)server_id;
+	if (chance(20) == 0)
+		return fl_err_set(err, FL_ELOST, "no connection, by chance");
+	struct fl_session *session = calloc(1, sizeof(*session));
+	session->server =
+		(struct fl_server){ .flavour = FL_MYSQL, .version = 80036, .server_id = 1 };
+	strcpy(session->server.version_text, "8.0.36");
+	strcpy(session->server.identity, "made up");
+	*ret = session;
+	return 0;
+}
+
+const struct fl_server *fl_session_server(const struct fl_session *session)
+{
+	return &session->server;
+}
+
+int fl_session_preflight(struct fl_session *session,
+	bool (*wants)(void *ctx, struct fl_bytes db, struct fl_bytes table),
+	void (*report)(void *ctx, bool fatal, const char *text), void *ctx, struct fl_err *err)
+{
+	(void)session, (void)wants, (void)report, (void)ctx, (void)err;
+	return 0;
+}
+
+int fl_session_start_position(
+	struct fl_session *session, const char *start, struct fl_position *ret, struct fl_err *err)
+{
+	(void)session, (void)start, (void)err;
+	*ret = (struct fl_position){ .file = "b.000001", .offset = BEGIN };
+	return 0;
+}
+
+int fl_session_current(struct fl_session *session, struct fl_position *ret, struct fl_err *err)
+{
+	return fl_session_start_position(session, "", ret, err);
+}
+
+int fl_session_is_at(
+	struct fl_session *session, const struct fl_position *position, struct fl_err *err)
+{
+	(void)session, (void)position, (void)err;
+	return 1;
+}
+
+int fl_session_open(struct fl_session *session, const struct fl_position *position,
+	const struct fl_position *applied, bool until_end, struct fl_err *err)
+{
+	(void)applied, (void)until_end, (void)err;
+	uint64_t first = BEGIN + FORMAT_SIZE;
+	session->next = position->offset > first ? (position->offset - first) / EVENT_SIZE : 0;
+	return 0;
+}
+
+enum fl_read fl_session_read(
+	struct fl_session *session, const uint8_t **ret_data, size_t *ret_size, struct fl_err *err)
+{
+	while (session->head == 2 && session->next >= atomic_load(&written) &&
+		!atomic_load(&session->woken))
+		nap(1);
+	if (atomic_load(&session->woken))
+		return FL_READ_STOPPED;
+	if (chance(6000) == 0) {
+		fl_err_set(err, FL_ELOST, "by chance");
+		return FL_READ_LOST;
+	}
+	if (session->head == 0)
+		rotate_event(&session->event);
+	else if (session->head == 1)
+		format_event(&session->event);
+	else
+		statement_event(&session->event, session->next++);
+	session->head += session->head < 2;
+	*ret_data = (const uint8_t *)session->event.data;
+	*ret_size = session->event.size;
+	return FL_READ_EVENT;
+}
+
+void fl_session_wake(struct fl_session *session)
+{
+	atomic_store(&session->woken, true);
+}
+
+void fl_session_close(struct fl_session *session)
+{
+	if (session == NULL)
+		return;
+	fl_buf_finish(&session->event);
+	free(session);
+}
+
+struct fl_schema *fl_schema_create(const struct fl_source_config *config, const atomic_bool *stop)
+{
+	(void)config, (void)stop;
+	return calloc(1, 1);
+}
+
+void fl_schema_destroy(struct fl_schema *schema)
+{
+	free(schema);
+}
+
+void fl_schema_clear(struct fl_schema *schema)
+{
+	(void)schema;
+}
+
+void fl_schema_renew(struct fl_schema *schema, const char *file, uint64_t offset,
+	struct fl_bytes db, struct fl_bytes sql, uint32_t time)
+{
+	(void)schema, (void)file, (void)offset, (void)db, (void)sql, (void)time;
+}
+
+int fl_schema_complete(struct fl_schema *schema, struct fl_table_def *def, const char *identity,
+	const struct fl_position *place, uint32_t event_time, struct fl_err *err)
+{
+	(void)schema, (void)def, (void)identity, (void)place, (void)event_time, (void)err;
+	return FL_EFATAL;
+}
+
+static atomic_bool enough;
+
+static void *write_statements(void *ctx)
+{
+	while (!atomic_load(&enough)) {
+		atomic_fetch_add(&written, 1 + chance(40));
+		nap(1);
+	}
+	return ctx;
+}
+
+/* ---- the sinks ---- */
+
+struct sink {
+	const struct fl_host *host;
+	unsigned number;
+	uint64_t position; /* behind what it has got */
+	uint64_t last;	   /* batch */
+	atomic_bool interrupted;
+	_Atomic uint64_t got;
+};
+
+static struct sink sinks[SINKS];
+
+static enum fl_outcome sink_open(const struct fl_host *host, const struct fl_settings *settings,
+	void **ret_self, struct fl_err *err)
+{
+	struct sink *self = &sinks[settings->sink[0] - '0'];
+	if (chance(10) == 0) {
+		fl_err_set(err, FL_ELOST, "not open, by chance");
+		return FL_RETRY;
+	}
+	self->host = host;
+	atomic_store(&self->interrupted, false);
+	*ret_self = self;
+	return FL_DONE;
+}
+
+static void stall(struct sink *self)
+{
+	for (unsigned i = 0; i < 1500 && !atomic_load(&self->interrupted); i++)
+		nap(1);
+}
+
+static enum fl_outcome sink_submit(void *ctx, const struct fl_batch *batch, struct fl_err *err)
+{
+	struct sink *self = ctx;
+	if (self->number == 1 && chance(300) == 0) {
+		fl_err_set(err, FL_ELOST, "given back, by chance");
+		return FL_RETRY;
+	}
+	if (self->number == 2 && chance(300) == 0)
+		stall(self);
+	for (size_t i = 0; i < batch->transaction_count; i++) {
+		uint64_t end = batch->transactions[i]->position;
+		if (batch->transactions[i]->change_count == 0)
+			continue;
+		expect(self->position == 0 || end == self->position + EVENT_SIZE,
+			"each transaction comes once and in order");
+		self->position = end;
+		atomic_fetch_add(&self->got, 1);
+	}
+	self->last = batch->id;
+	/* What is pending may not be lost with the instance here: it is there already. */
+	return self->number == 0 ? FL_PENDING : FL_DONE;
+}
+
+static enum fl_outcome sink_drain(void *ctx, struct fl_err *err)
+{
+	struct sink *self = ctx;
+	(void)err;
+	self->host->settled(self->host->ctx, self->last);
+	return FL_DONE;
+}
+
+static void sink_interrupt(void *ctx)
+{
+	struct sink *self = ctx;
+	atomic_store(&self->interrupted, true);
+}
+
+static void sink_close(void *ctx)
+{
+	(void)ctx;
+}
+
+static const struct fl_sink_plugin plugin = {
+	.abi_major = FL_ABI_MAJOR,
+	.abi_minor = FL_ABI_MINOR,
+	.size = sizeof(plugin),
+	.name = "counted",
+	.takes = FL_TAKES_CHANGES,
+	.open = sink_open,
+	.submit = sink_submit,
+	.drain = sink_drain,
+	.interrupt = sink_interrupt,
+	.close = sink_close,
+};
+
+/* ---- the rounds ---- */
+
+/* Stops the daemon at some moment, once each sink has got something. */
+static void *stop_it(void *ctx)
+{
+	for (;;) {
+		bool all = true;
+		for (unsigned i = 0; i < SINKS; i++)
+			all &= atomic_load(&sinks[i].got) > 2000;
+		if (all)
+			break;
+		nap(10);
+	}
+	nap(chance(1500));
+	kill(getpid(), SIGTERM);
+	return ctx;
+}
+
+static void run_round(void)
+{
+	static const char *const names[SINKS] = { "0", "1", "2" };
+	struct fl_sink_config configs[SINKS];
+	struct fl_config config = {
+		.queue_bytes = 64 << 10,
+		.transaction_bytes = 1 << 20,
+		.source = { .server_id = 100, .heartbeat = 1, .start = "earliest" },
+		.sink_count = SINKS,
+		.sinks = configs,
+		.map = fl_map_create(),
+	};
+	for (unsigned i = 0; i < SINKS; i++) {
+		configs[i] = (struct fl_sink_config){ names[i], &plugin,
+			fl_options_create(names[i], &plugin) };
+		sinks[i] = (struct sink){ .number = i };
+	}
+	atomic_store(&written, 100);
+	atomic_store(&enough, false);
+	pthread_t writer, stopper;
+	pthread_create(&writer, NULL, write_statements, NULL);
+	pthread_create(&stopper, NULL, stop_it, NULL);
+	int code = fl_daemon_run(&config, false, NULL);
+	atomic_store(&enough, true);
+	pthread_join(writer, NULL);
+	pthread_join(stopper, NULL);
+	expect(code == FL_EXIT_OK, "it ends with status 0");
+	printf("%llu statements; %llu, %llu and %llu applied\n",
+		(unsigned long long)atomic_load(&written),
+		(unsigned long long)atomic_load(&sinks[0].got),
+		(unsigned long long)atomic_load(&sinks[1].got),
+		(unsigned long long)atomic_load(&sinks[2].got));
+	for (unsigned i = 0; i < SINKS; i++)
+		fl_options_destroy(configs[i].options);
+	fl_map_destroy(config.map);
+}
+
+int main(void)
+{
+	for (unsigned i = 0; i < ROUNDS; i++)
+		run_round();
+	printf("%u rounds, %u failures\n", ROUNDS, atomic_load(&failures));
+	return atomic_load(&failures) > 0;
+}

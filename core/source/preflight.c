@@ -201,8 +201,8 @@ static int check_replica(struct check *check, struct fl_err *err)
 	const struct fl_server *server = &check->session->server;
 	const char *const name =
 		settings[server->flavour == FL_MYSQL && server->version >= FIRST_WITH_LOG_REPLICA
-				? REPLICA_UPDATES
-				: SLAVE_UPDATES]
+				 ? REPLICA_UPDATES
+				 : SLAVE_UPDATES]
 			.name;
 	if (is_replica)
 		finding(check, applies,

@@ -8,7 +8,7 @@
 #define CONFIG	TEST_SOURCES "/tests/unit/config/"
 #define TESTS	TEST_BUILD "/tests/support/plugins"
 #define PLACES	TEST_BUILD "/plugins:" TESTS ":" FL_PLUGIN_DIR
-#define PLUGINS "bad_open, blocker, memcached, redis, stdout"
+#define PLUGINS "bad_open, blocker, keywise, memcached, redis, stdout"
 
 static void init(void)
 {

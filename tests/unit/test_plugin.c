@@ -114,7 +114,8 @@ Test(plugin, found_in_any_directory_is_listed_by_name)
 	fl_buf_char(&got, '\0');
 	cr_expect_str_eq(got.data,
 		"bad_link- bad_major- bad_minor- bad_name- bad_open+ bad_option- bad_size- "
-		"bad_submit- bad_takes- blocker+ memcached+ no_module- no_symbol- redis+ stdout+ ");
+		"bad_submit- bad_takes- blocker+ keywise+ memcached+ no_module- no_symbol- redis+ "
+		"stdout+ ");
 	fl_buf_finish(&got);
 }
 

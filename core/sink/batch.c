@@ -64,6 +64,8 @@ static enum fl_end submit(struct fl_worker *w, size_t count)
 		w->broken = true;
 		return END_RETRY;
 	}
+	if (w->mapper != NULL && w->config->coalesce)
+		w->coalesced += fl_mapper_coalesce(w->mapper);
 	if (w->mapper != NULL)
 		batch.operations = fl_mapper_operations(w->mapper, &batch.operation_count);
 	pending->id = batch.id;
@@ -95,10 +97,10 @@ static void begin_batch(struct fl_worker *w)
 		w->published_at = now;
 }
 
-/* Maps one transaction of the batch. */
-static int map(struct fl_worker *w, size_t index, struct fl_err *err)
+/* Maps one transaction of the batch that begins with that of the index `begin`. */
+static int map(struct fl_worker *w, size_t begin, size_t index, struct fl_err *err)
 {
-	const struct fl_txn *txn = w->txns[index];
+	const struct fl_txn *txn = w->txns[begin + index];
 	if (w->mapper != NULL)
 		return fl_mapper_add(w->mapper, &txn->view, (uint32_t)index, err);
 	if (!txn->in_doubt || w->config->on_doubt != FL_ON_DOUBT_HALT)
@@ -113,39 +115,73 @@ static int map(struct fl_worker *w, size_t index, struct fl_err *err)
 	return 0;
 }
 
+/* Whether the batch is as large as it may become. */
+static bool is_full(const struct fl_worker *w)
+{
+	return w->mapper != NULL &&
+	       (fl_mapper_count(w->mapper) >= w->config->max_batch_ops ||
+		       fl_mapper_bytes(w->mapper) >= w->config->max_batch_bytes);
+}
+
+/* Whose the position is now. */
+static void take_server(struct fl_worker *w)
+{
+	if (w->seat->server[0] != '\0')
+		memcpy(w->position.server, w->seat->server, sizeof(w->position.server));
+}
+
+static void tell_notices(struct fl_worker *w)
+{
+	for (const char *notice;
+		w->mapper != NULL && (notice = fl_mapper_notice(w->mapper)) != NULL;)
+		fl_warn(w->config->name, "%s", notice);
+}
+
 enum fl_end fl_worker_apply(struct fl_worker *w)
 {
-	size_t count = 0;
+	size_t begin = 0, count = 0;
 	bool has_changes = false;
 	struct fl_err err = { 0 };
+	enum fl_end end = END_NONE;
 	int result = 0;
 	begin_batch(w);
-	while (count < w->txn_count) {
-		const struct fl_txn *txn = w->txns[count];
-		result = map(w, count, &err);
+	while (begin + count < w->txn_count) {
+		const struct fl_txn *txn = w->txns[begin + count];
+		result = map(w, begin, count, &err);
 		if (result == 0 && (result = fl_txn_advance(txn, &w->position)) == FL_EINVAL)
 			fl_err_set(&err, result, "its GTID is of another kind of server");
 		if (result != 0)
 			break;
 		has_changes |= txn->view.change_count > 0;
 		w->views[count++] = &txn->view;
+		if (is_full(w) && begin + count < w->txn_count) {
+			take_server(w);
+			tell_notices(w);
+			w->position_moved = true;
+			end = submit(w, count);
+			if (end != END_NONE)
+				break;
+			begin += count;
+			count = 0;
+			has_changes = false;
+			begin_batch(w);
+		}
 	}
 	if (w->mapper != NULL) {
 		size_t operations;
 		fl_mapper_operations(w->mapper, &operations);
 		has_changes = operations > 0;
-		for (const char *notice; (notice = fl_mapper_notice(w->mapper)) != NULL;)
-			fl_warn(w->config->name, "%s", notice);
+		tell_notices(w);
 	}
 
-	if (count > 0 && w->seat->server[0] != '\0')
-		memcpy(w->position.server, w->seat->server, sizeof(w->position.server));
-	w->position_moved |= count > 0;
-	enum fl_end end = END_NONE;
-	if (has_changes || (w->position_moved && due_in(w->submitted_at) == 0))
+	if (end == END_NONE && count > 0) {
+		take_server(w);
+		w->position_moved = true;
+	}
+	if (end == END_NONE && (has_changes || (w->position_moved && due_in(w->submitted_at) == 0)))
 		end = submit(w, count);
 	if (result != 0 && end == END_NONE) {
-		const struct fl_transaction *at = &w->txns[count]->view;
+		const struct fl_transaction *at = &w->txns[begin + count]->view;
 		fl_error(w->config->name, "%s: the transaction before %.*s:%llu%s%.*s: %s",
 			result == FL_ENOMEM ? "out of memory" : "halted", (int)at->file.size,
 			at->file.data, (unsigned long long)at->position,

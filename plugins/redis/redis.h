@@ -19,7 +19,7 @@ enum { PIPELINE_MAX = 64 };
 struct sent {
 	uint64_t id;
 	bool moves;	     /* its last operation moves the position: not so for a batch's parts */
-	struct fl_buf kinds; /* what was sent: 'S' set, 'D' delete */
+	struct fl_buf kinds; /* a letter a command: see batch.c */
 	struct fl_buf mark;  /* what the position key holds behind it */
 };
 

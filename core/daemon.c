@@ -141,6 +141,9 @@ static void close_ended_lanes(struct daemon *d)
 		if (d->lanes[i] == NULL)
 			continue;
 		fl_lane_state(d->lanes[i], &state);
+		/* Its source may be idle: then it would find out late, and keep its place. */
+		if (!state.ended && state.deserted)
+			fl_lane_stop(d->lanes[i]);
 		if (!state.ended)
 			continue;
 		/* A sink that halts because of files is not to blame for it. */
@@ -249,7 +252,7 @@ static int find_earliest(void *ctx, struct fl_position *ret, struct fl_err *err)
 		return fl_binlog_file_begin(d->lane_config.files[0], ret, err);
 	/* The one that the lanes use, or whichever answers in its place. */
 	unsigned const first = fl_hosts_current(d->lane_config.hosts);
-	for (unsigned i = 0; i < source->host_count && result == FL_ELOST; i++) {
+	for (unsigned i = 0; i < source->host_count && result != 0; i++) {
 		struct fl_session *session = NULL;
 		result = fl_session_connect(
 			source, (first + i) % source->host_count, source->server_id, &session, err);

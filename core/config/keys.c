@@ -219,6 +219,13 @@ static const struct fl_option source_keys[] = {
 		.maximum = 60,
 		.fallback = "3",
 		.help = "seconds for a connection to be made" },
+	{ .name = "catch_up_timeout",
+		.type = FL_OPTION_INT,
+		.minimum = 0,
+		.maximum = 86400,
+		.fallback = "60",
+		.help = "seconds to wait for a host that lacks what was applied, before it is "
+			"final" },
 	{ .name = "tls",
 		.type = FL_OPTION_BOOL,
 		.fallback = "no",

@@ -81,6 +81,10 @@ void fl_mapper_reset(struct fl_mapper *mapper);
 int fl_mapper_add(struct fl_mapper *mapper, const struct fl_transaction *transaction,
 	uint32_t index, struct fl_err *err);
 
+/* Whether the last fl_mapper_add() has made a CLEAR; and takes back what it made. */
+bool fl_mapper_has_clear(const struct fl_mapper *mapper);
+void fl_mapper_undo(struct fl_mapper *mapper);
+
 /* Appends the operations that tell readers the generations, in a batch that has none yet. 0 or
  * FL_ENOMEM. */
 int fl_mapper_publish(struct fl_mapper *mapper);

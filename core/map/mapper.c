@@ -248,6 +248,7 @@ static int map_change(struct fl_mapper *m, const struct fl_change *change, struc
 static int put_kills_first(struct fl_mapper *m)
 {
 	size_t const count = m->kill_count, behind = m->count - m->first;
+	m->has_clear = true;
 	for (size_t i = 0; i < count; i++)
 		if (fl_mapper_push(m, (struct fl_operation){ 0 }, (struct place){ 0 }) < 0)
 			return FL_ENOMEM;
@@ -266,11 +267,12 @@ static int put_kills_first(struct fl_mapper *m)
 int fl_mapper_add(struct fl_mapper *m, const struct fl_transaction *transaction, uint32_t index,
 	struct fl_err *err)
 {
-	size_t const bytes = m->bytes.size;
 	size_t const generations = m->generation_count * sizeof(*m->generations);
+	m->bytes_before = m->bytes.size;
 	m->first = m->count;
 	m->transaction = index;
 	m->kill_count = 0;
+	m->has_clear = false;
 	m->now = 0;
 	if (generations > 0)
 		memcpy(m->generations_before, m->generations, generations);
@@ -282,11 +284,7 @@ int fl_mapper_add(struct fl_mapper *m, const struct fl_transaction *transaction,
 			code = put_kills_first(m);
 		if (code == 0)
 			continue;
-		m->count = m->first;
-		m->bytes.size = bytes;
-		m->bytes.failed = false;
-		if (generations > 0)
-			memcpy(m->generations, m->generations_before, generations);
+		fl_mapper_undo(m);
 		if (code == FL_ENOMEM)
 			return fl_err_set(err, code, "out of memory");
 		return fl_err_set(err, code, "change %zu of the transaction (%.*s.%.*s): %s", i + 1,
@@ -294,6 +292,21 @@ int fl_mapper_add(struct fl_mapper *m, const struct fl_transaction *transaction,
 			change->table.data, why.text);
 	}
 	return 0;
+}
+
+bool fl_mapper_has_clear(const struct fl_mapper *m)
+{
+	return m->has_clear;
+}
+
+void fl_mapper_undo(struct fl_mapper *m)
+{
+	m->count = m->first;
+	m->bytes.size = m->bytes_before;
+	m->bytes.failed = false;
+	if (m->generation_count > 0)
+		memcpy(m->generations, m->generations_before,
+			m->generation_count * sizeof(*m->generations));
 }
 
 int fl_mapper_publish(struct fl_mapper *m)

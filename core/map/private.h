@@ -36,6 +36,8 @@ struct fl_mapper {
 	struct fl_operation *operations; /* pointers are set by fl_mapper_operations() */
 	struct place *places;
 
+	bool has_clear;	      /* of the transaction under way */
+	size_t bytes_before;  /* the transaction under way */
 	size_t first;	      /* of the operations of the transaction under way ... */
 	uint32_t transaction; /* ... and its index */
 

@@ -20,6 +20,7 @@ int fl_mapper_push(struct fl_mapper *m, struct fl_operation operation, struct pl
 		m->places = grown;
 		m->capacity = capacity;
 	}
+	m->has_clear |= operation.kind == FL_KEY_CLEAR;
 	operation.transaction = m->transaction;
 	m->operations[m->count] = operation;
 	m->places[m->count++] = place;

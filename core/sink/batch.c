@@ -5,6 +5,9 @@
 
 /* Positions alone are submitted, and saved, this often at most. */
 enum { IDLE_MS = 1000 };
+/* A sink that keeps its position is looked at this often, though nothing is to be told: it may have
+ * come back with older data. */
+enum { LOOK_MS = 5000 };
 static const uint64_t PUBLISH_NS = 10000000000;
 
 void fl_worker_settled(void *ctx, uint64_t batch)
@@ -77,11 +80,16 @@ static enum fl_end submit(struct fl_worker *w, size_t count)
 	return fl_worker_outcome(w, w->config->plugin->submit(w->self, &batch, &err), &err);
 }
 
-/* Milliseconds until `since` is IDLE_MS ago; 0: it is. */
-static int due_in(uint64_t since)
+/* Milliseconds until `since` is that long ago; 0: it is. */
+static int left_of(int ms, uint64_t since)
 {
 	uint64_t passed = (uv_hrtime() - since) / 1000000;
-	return passed >= IDLE_MS ? 0 : (int)(IDLE_MS - passed);
+	return passed >= (uint64_t)ms ? 0 : ms - (int)passed;
+}
+
+static int due_in(uint64_t since)
+{
+	return left_of(IDLE_MS, since);
 }
 
 /* Readers of a cache that may have evicted the generations are told them again and again. */
@@ -115,6 +123,12 @@ static int map(struct fl_worker *w, size_t begin, size_t index, struct fl_err *e
 	return 0;
 }
 
+/* Whether the transaction mapped last forgets keys by pattern. */
+static bool has_clear(const struct fl_worker *w)
+{
+	return w->mapper != NULL && fl_mapper_has_clear(w->mapper);
+}
+
 /* Whether the batch is as large as it may become. */
 static bool is_full(const struct fl_worker *w)
 {
@@ -137,6 +151,17 @@ static void tell_notices(struct fl_worker *w)
 		fl_warn(w->config->name, "%s", notice);
 }
 
+/* Submits the transactions so far, though there are more, and begins another batch. */
+static enum fl_end submit_first(struct fl_worker *w, size_t count)
+{
+	take_server(w);
+	tell_notices(w);
+	enum fl_end end = submit(w, count);
+	if (end == END_NONE)
+		begin_batch(w);
+	return end;
+}
+
 enum fl_end fl_worker_apply(struct fl_worker *w)
 {
 	size_t begin = 0, count = 0;
@@ -148,6 +173,17 @@ enum fl_end fl_worker_apply(struct fl_worker *w)
 	while (begin + count < w->txn_count) {
 		const struct fl_txn *txn = w->txns[begin + count];
 		result = map(w, begin, count, &err);
+		/* A sink can't forget keys by pattern and do the rest at once: what comes before is
+		 * a batch of its own, and safe, lest it be done again if that is cut short. */
+		if (result == 0 && count > 0 && has_clear(w)) {
+			fl_mapper_undo(w->mapper);
+			end = submit_first(w, count);
+			if (end != END_NONE)
+				break;
+			begin += count;
+			count = 0;
+			result = map(w, begin, count, &err);
+		}
 		if (result == 0 && (result = fl_txn_advance(txn, &w->position)) == FL_EINVAL)
 			fl_err_set(&err, result, "its GTID is of another kind of server");
 		if (result != 0)
@@ -155,16 +191,11 @@ enum fl_end fl_worker_apply(struct fl_worker *w)
 		has_changes |= txn->view.change_count > 0;
 		w->views[count++] = &txn->view;
 		if (is_full(w) && begin + count < w->txn_count) {
-			take_server(w);
-			tell_notices(w);
-			w->position_moved = true;
-			end = submit(w, count);
+			end = submit_first(w, count);
 			if (end != END_NONE)
 				break;
 			begin += count;
 			count = 0;
-			has_changes = false;
-			begin_batch(w);
 		}
 	}
 	if (w->mapper != NULL) {
@@ -220,8 +251,9 @@ enum fl_end fl_worker_settle(struct fl_worker *w, bool all, int *ret_wait)
 {
 	enum fl_end end = END_NONE;
 	*ret_wait = -1;
-	if (w->position_moved) {
-		int due = all ? 0 : due_in(w->submitted_at);
+	bool const looks = w->config->plugin->position != NULL && !all;
+	if (w->position_moved || looks) {
+		int due = all ? 0 : left_of(w->position_moved ? IDLE_MS : LOOK_MS, w->submitted_at);
 		if (due == 0) {
 			begin_batch(w);
 			end = submit(w, 0);
@@ -310,7 +342,9 @@ enum fl_end fl_worker_find_position(struct fl_worker *w)
 			result = text.size > 0 ? fl_position_parse(bytes, &w->position, &err)
 					       : fl_position_copy(w->config->start, &w->position);
 	}
-	if (result != 0) {
+	if (result == FL_EIO || result == FL_ENOMEM) {
+		end = fl_worker_outcome(w, FL_RETRY, &err);
+	} else if (result != 0) {
 		fl_error(w->config->name, "halted: its position can't be read: %s%s", err.text,
 			result == FL_EINVAL
 				? ": remove it, and empty the cache, to begin at `start`"

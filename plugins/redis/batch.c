@@ -299,19 +299,22 @@ static enum fl_outcome check_result(
 	return FL_DONE;
 }
 
+enum fl_outcome redis_overtaken(struct redis_sink *self, struct fl_err *err)
+{
+	fl_err_set(err, FL_ELOST,
+		"%s: %s is gone, or somebody else has written it: the batch was not applied",
+		self->address, self->position_key);
+	return FL_RETRY;
+}
+
 static enum fl_outcome check_results(struct redis_sink *self, const struct sent *sent,
 	const redisReply *reply, struct fl_err *err)
 {
 	size_t count = sent->kinds.size;
 	if (reply->type == REDIS_REPLY_ERROR)
 		return redis_refused(self, reply->str, err);
-	if (reply->type == REDIS_REPLY_NIL) {
-		fl_err_set(err, FL_ELOST,
-			"%s: %s is gone, or somebody else has written it: the batch was not "
-			"applied",
-			self->address, self->position_key);
-		return FL_RETRY;
-	}
+	if (reply->type == REDIS_REPLY_NIL)
+		return redis_overtaken(self, err);
 	if (reply->type != REDIS_REPLY_ARRAY || reply->elements != count)
 		return redis_confused(self, "EXEC", err);
 	enum fl_outcome outcome = FL_DONE;
@@ -323,9 +326,7 @@ static enum fl_outcome check_results(struct redis_sink *self, const struct sent 
 	return outcome;
 }
 
-/* What the guard answers: OK to WATCH, and whether the position key is as it should be. It can't be
- * told here why it is not: EXEC says that it did nothing. */
-static enum fl_outcome expect_guard(struct redis_sink *self, struct fl_err *err)
+enum fl_outcome redis_expect_guard(struct redis_sink *self, struct fl_err *err)
 {
 	static const int types[GUARD_REPLIES] = { REDIS_REPLY_STATUS, REDIS_REPLY_INTEGER };
 	for (size_t i = 0; i < GUARD_REPLIES; i++) {
@@ -347,7 +348,7 @@ static enum fl_outcome expect_guard(struct redis_sink *self, struct fl_err *err)
 enum fl_outcome redis_settle(struct redis_sink *self, struct fl_err *err)
 {
 	struct sent *sent = &self->sent[self->first];
-	enum fl_outcome outcome = expect_guard(self, err);
+	enum fl_outcome outcome = redis_expect_guard(self, err);
 	if (outcome == FL_DONE)
 		outcome = expect_queued(self, sent->kinds.size, err);
 	if (outcome != FL_DONE)

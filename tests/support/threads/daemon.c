@@ -119,7 +119,7 @@ int fl_session_connect(const struct fl_source_config *config, unsigned host, uin
 	session->server =
 		(struct fl_server){ .flavour = FL_MYSQL, .version = 80036, .server_id = 1 };
 	strcpy(session->server.version_text, "8.0.36");
-	strcpy(session->server.identity, "made up");
+	strcpy(session->server.identity, "made-up");
 	*ret = session;
 	return 0;
 }
@@ -142,7 +142,7 @@ int fl_session_start_position(
 	struct fl_session *session, const char *start, struct fl_position *ret, struct fl_err *err)
 {
 	(void)session, (void)start, (void)err;
-	*ret = (struct fl_position){ .file = "b.000001", .offset = BEGIN, .server = "made up" };
+	*ret = (struct fl_position){ .file = "b.000001", .offset = BEGIN, .server = "made-up" };
 	return 0;
 }
 

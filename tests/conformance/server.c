@@ -5,20 +5,29 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+/* Below those that the system gives to outgoing connections, so that a server that is started again
+ * finds it free. */
 unsigned free_port(void)
 {
-	struct sockaddr_in address = { .sin_family = AF_INET,
-		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	socklen_t size = sizeof(address);
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	cr_assert(bind(fd, (struct sockaddr *)&address, size) == 0);
-	cr_assert(getsockname(fd, (struct sockaddr *)&address, &size) == 0);
-	close(fd);
-	return ntohs(address.sin_port);
+	enum { FIRST = 10001, BEHIND = 32768 };
+	for (unsigned tries = 0;; tries++) {
+		unsigned number;
+		cr_assert(getrandom(&number, sizeof(number), 0) == sizeof(number));
+		struct sockaddr_in address = { .sin_family = AF_INET,
+			.sin_port = htons((uint16_t)(FIRST + number % (BEHIND - FIRST))),
+			.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+		int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		bool is_free = bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0;
+		close(fd);
+		if (is_free)
+			return ntohs(address.sin_port);
+		cr_assert(tries < 1000, "no port is free");
+	}
 }
 
 static void run(const struct server *server, const char *command, const char *options)

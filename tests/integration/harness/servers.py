@@ -3,6 +3,7 @@
 
 import functools
 import os
+import random
 import re
 import signal
 import socket
@@ -19,13 +20,17 @@ _given = set()
 
 
 def free_port():
-    """A port that nobody listens on, another one each time."""
+    """A port that nobody listens on, another one each time; below those that the system gives to
+    outgoing connections, so that a server that is started again finds it free."""
     while True:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
         # MySQL's port is its server id here, and the tests' own ids stay below.
-        if port not in _given and port > 10000:
+        port = random.randrange(10001, 32768)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        if port not in _given:
             _given.add(port)
             return port
 

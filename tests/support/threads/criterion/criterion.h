@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * As much of Criterion as tests/unit/test_queue.c uses, in one process: the real one places memory
+ * As much of Criterion as tests/unit/test_queue.c and tests/bench use, in one process: the real one places memory
  * at fixed addresses, which ThreadSanitizer keeps for itself, and ends before its first test.
  */
 #ifndef FL_THREADS_CRITERION_H
@@ -17,8 +17,8 @@ struct test {
 	const char *name;
 	void (*run)(void);
 };
-static struct test *tests;
-static int failures;
+static struct test *tests __attribute__((unused));
+static int failures __attribute__((unused));
 
 #define Test(suite, title, ...)                                                                    \
 	static void run_##title(void);                                                             \
@@ -42,9 +42,11 @@ static int failures;
 #define cr_expect_eq(a, b, ...)	   cr_expect((a) == (b))
 #define cr_expect_null(a, ...)	   cr_expect((a) == NULL)
 #define cr_assert_eq(a, b, ...)	   cr_assert((a) == (b))
+#define cr_assert_geq(a, b, ...)   cr_assert((a) >= (b))
 #define cr_assert_leq(a, b, ...)   cr_assert((a) <= (b))
 #define cr_assert_not_null(a, ...) cr_assert((a) != NULL)
 
+#ifndef FL_NO_MAIN
 int main(void)
 {
 	int count = 0;
@@ -55,5 +57,6 @@ int main(void)
 	printf("%d tests, %d failures\n", count, failures);
 	return count == 0 || failures > 0;
 }
+#endif
 
 #endif

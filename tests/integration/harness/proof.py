@@ -168,8 +168,8 @@ class RedisProof:
             return
         place = Place(text)
         before = self.place or Place(text.replace("gtid=", "was="))
-        # Only the parts of a large transaction leave it where it is.
-        parts = any(words[1].startswith(b"bulk:") for words in batch)
+        # Only the parts of a large transaction leave it where it is, and a look at an idle Redis.
+        parts = len(batch) == 1 or any(words[1].startswith(b"bulk:") for words in batch)
         if self.place is not None:
             assert place.order > before.order or (parts and place.order == before.order), \
                 "from %r to %r" % (before.order, place.order)

@@ -76,6 +76,8 @@ static int plugin_help(const char *name)
 static int run(const char *path, bool check, bool until_current, const char *const *files)
 {
 	struct fl_config *config = NULL;
+	if (!check)
+		fl_daemon_prepare();
 	int problems = path != NULL ? fl_config_load(path, files != NULL, report, NULL, &config)
 				    : fl_config_for_stdout(report, NULL, &config);
 	int code = FL_EXIT_OK;
@@ -91,7 +93,8 @@ static int run(const char *path, bool check, bool until_current, const char *con
 			config->rule_count);
 	} else {
 		fl_log_set_level(config->log_level);
-		code = fl_daemon_run(config, until_current, files);
+		code = fl_daemon_run(config, path, until_current, files);
+		config = NULL;
 	}
 	fl_config_destroy(config);
 	fl_plugins_finish();

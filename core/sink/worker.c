@@ -24,6 +24,12 @@ struct fl_worker *fl_worker_create(const struct fl_worker_config *config)
 	if (w == NULL)
 		return NULL;
 	w->config = config;
+	w->memory = config->memory;
+	fl_buf_append(&w->settled, config->known.data, config->known.size);
+	if (w->settled.failed)
+		goto no_mapper;
+	/* The file may be in another place now, or could not be written. */
+	w->unsaved = w->settled.size > 0;
 	w->host = (struct fl_host){
 		.size = sizeof(w->host),
 		.ctx = w,
@@ -52,6 +58,7 @@ no_cond:
 no_mutex:
 	fl_mapper_destroy(w->mapper);
 no_mapper:
+	fl_buf_finish(&w->settled);
 	free(w);
 	return NULL;
 }
@@ -126,6 +133,16 @@ void fl_worker_interrupt(struct fl_worker *w)
 	if (w->interruptible != NULL && w->config->plugin->interrupt != NULL)
 		w->config->plugin->interrupt(w->interruptible);
 	uv_mutex_unlock(&w->mutex);
+}
+
+void fl_worker_remains(struct fl_worker *w, uint64_t *ret_memory, struct fl_buf *ret_settled)
+{
+	if (w->started)
+		uv_thread_join(&w->thread);
+	w->started = false;
+	*ret_memory = w->memory;
+	if (ret_settled != NULL)
+		fl_buf_append(ret_settled, w->settled.data, w->settled.size);
 }
 
 /* ---- the thread ---- */
@@ -219,7 +236,7 @@ static void run(void *ctx)
 	for (;;) {
 		end = atomic_load(&w->stop) ? END_STOPPED : open_plugin(w);
 		if (end == END_NONE) {
-			end = fl_worker_find_position(w);
+			end = atomic_load(&w->stop) ? END_STOPPED : fl_worker_find_position(w);
 			if (end == END_NONE)
 				end = fl_worker_ride(w);
 			close_plugin(w);

@@ -33,6 +33,10 @@ struct fl_worker_config {
 	const struct fl_position *start; /* where it begins if it has no position */
 	void (*changed)(void *ctx);	 /* any thread: there is news in fl_worker_state() */
 	void *changed_ctx;
+	/* What an earlier worker of this sink has left in this process, see fl_worker_remains(): 0
+	 * and nothing if there was none. Copied by fl_worker_create(). */
+	uint64_t memory;
+	struct fl_bytes known;
 };
 
 struct fl_worker;
@@ -61,6 +65,10 @@ void fl_worker_seat(struct fl_worker *worker, struct fl_seat *seat);
 void fl_worker_stop(struct fl_worker *worker);
 /* Makes a plugin's call that blocks return. */
 void fl_worker_interrupt(struct fl_worker *worker);
+
+/* Of one whose thread ends: what the plugin has in `memory` of struct fl_host, and, appended, the
+ * position that was settled last, if any. `ret_settled` may be NULL. */
+void fl_worker_remains(struct fl_worker *worker, uint64_t *ret_memory, struct fl_buf *ret_settled);
 
 /* Waits for the thread and frees the worker. Takes NULL. */
 void fl_worker_destroy(struct fl_worker *worker);

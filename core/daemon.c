@@ -87,10 +87,13 @@ static void tell_unsettled(const struct fl_regime *r)
 
 static void press_on(struct daemon *d)
 {
-	fl_regime_press(d->current, NULL);
+	uint64_t const passed = uv_now(&d->loop) - d->stopped_at;
+	if (passed < FL_INTERRUPT_AFTER_MS)
+		return;
+	fl_regime_interrupt(d->current);
 	for (struct fl_regime *r = d->earlier; r != NULL; r = r->next)
-		fl_regime_press(r, NULL);
-	if (uv_now(&d->loop) - d->stopped_at < GIVE_UP_AFTER_MS)
+		fl_regime_interrupt(r);
+	if (passed < GIVE_UP_AFTER_MS)
 		return;
 	tell_unsettled(d->current);
 	for (struct fl_regime *r = d->earlier; r != NULL; r = r->next)
@@ -102,7 +105,7 @@ static void press_on(struct daemon *d)
 
 static void retire(struct daemon *d, struct fl_regime *regime)
 {
-	fl_regime_stop(regime);
+	fl_regime_leave(regime);
 	regime->next = d->earlier;
 	d->earlier = regime;
 }
@@ -117,16 +120,12 @@ static void reload(struct daemon *d)
 		return;
 	const struct fl_regime *const lists[] = { d->current, d->next, d->earlier };
 	int lock = -1;
-	struct fl_err err = { 0 };
-	int result = fl_reload_lock(config, lists, sizeof(lists) / sizeof(*lists), &lock, &err);
+	struct fl_err err = { .text = "out of memory" };
 	struct fl_regime *made = NULL;
-	if (result == 0)
+	if (fl_reload_lock(config, lists, sizeof(lists) / sizeof(*lists), &lock, &err) == 0)
 		made = fl_regime_create(config, lock, false, NULL, on_change, d);
 	else
 		fl_config_destroy(config);
-	if (made == NULL)
-		fl_err_set(&err, result != 0 ? result : FL_ENOMEM, "%s",
-			result != 0 ? err.text : "out of memory");
 	if (made == NULL || fl_regime_ask(made, d->current, &err) != 0) {
 		fl_error(NULL, "%s: %s: the configuration stays as it was", d->path, err.text);
 		fl_regime_destroy(made);
@@ -148,6 +147,7 @@ static void on_sighup(uv_signal_t *handle, int number)
 	else if (!d->stopping)
 		reload(d);
 }
+
 static void look_at_next(struct daemon *d)
 {
 	struct fl_regime *next = d->next;
@@ -231,8 +231,8 @@ static void look_at_current(struct daemon *d, bool may_read)
 /* Looks at everything and does what is to be done. */
 static void look(struct daemon *d)
 {
-	bool const may_read = look_at_earlier(d);
 	look_at_next(d);
+	bool const may_read = look_at_earlier(d);
 	look_at_current(d, may_read);
 	if (!d->stopping)
 		return;

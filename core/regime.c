@@ -190,7 +190,8 @@ static bool is_held_back(const struct fl_sink_config *sink, const struct fl_regi
 		bool const same = has_same(earlier->config, sink);
 		for (size_t i = 0; i < earlier->config->sink_count; i++)
 			if (earlier->sinks[i].worker != NULL &&
-				(!same || strcmp(earlier->config->sinks[i].name, sink->name) == 0))
+				((!same && earlier->config->sinks[i].plugin == sink->plugin) ||
+					strcmp(earlier->config->sinks[i].name, sink->name) == 0))
 				return true;
 	}
 	return false;
@@ -279,13 +280,22 @@ size_t fl_regime_running(struct fl_regime *r)
 
 /* ---- stopping ---- */
 
-void fl_regime_stop(struct fl_regime *r)
+void fl_regime_leave(struct fl_regime *r)
 {
 	r->stopping = true;
-	r->was_pressed = false;
-	r->stopped_at = fl_regime_now();
 	if (r->asking)
 		fl_starter_stop(&r->starter);
+	for (size_t i = 0; i < r->config->sink_count; i++)
+		if (r->sinks[i].worker != NULL)
+			fl_worker_leave(r->sinks[i].worker);
+	for (size_t i = 0; i < r->lane_room; i++)
+		if (r->lanes[i] != NULL)
+			fl_lane_leave(r->lanes[i]);
+}
+
+void fl_regime_stop(struct fl_regime *r)
+{
+	fl_regime_leave(r);
 	for (size_t i = 0; i < r->config->sink_count; i++)
 		if (r->sinks[i].worker != NULL)
 			fl_worker_stop(r->sinks[i].worker);
@@ -319,27 +329,35 @@ bool fl_regime_reap(struct fl_regime *r, struct fl_remains **remains)
 	return all && !fl_regime_has_lanes(r);
 }
 
-void fl_regime_press(struct fl_regime *r, const struct fl_regime *heir)
+void fl_regime_interrupt(struct fl_regime *r)
 {
-	uint64_t const passed = fl_regime_now() - r->stopped_at;
-	if (!r->stopping || r->was_pressed || passed < FL_INTERRUPT_AFTER_MS)
-		return;
-	r->was_pressed = true;
 	for (size_t i = 0; i < r->config->sink_count; i++) {
 		struct fl_regime_sink *sink = &r->sinks[i];
-		if (sink->worker == NULL || fl_worker_state(sink->worker) >= FL_WORKER_FINISHED)
+		if (sink->worker != NULL && !sink->was_cut)
+			fl_worker_interrupt(sink->worker);
+		sink->was_cut = true;
+	}
+}
+
+void fl_regime_press(struct fl_regime *r, const struct fl_regime *heir)
+{
+	for (size_t i = 0; i < r->config->sink_count; i++) {
+		struct fl_regime_sink *sink = &r->sinks[i];
+		if (sink->worker == NULL || sink->was_cut ||
+			fl_worker_call_ms(sink->worker) < FL_INTERRUPT_AFTER_MS)
 			continue;
 		/* What one that keeps its own position had not settled is not repeated; with the
 		 * others it is better to wait, for as long as nothing else does. */
-		bool const cut = heir == NULL || sink->config.plugin->position != NULL ||
-				 !has_same(heir->config, &r->config->sinks[i]);
-		if (cut && !sink->was_cut)
+		sink->was_cut = sink->config.plugin->position != NULL ||
+				!has_same(heir->config, &r->config->sinks[i]);
+		if (sink->was_cut)
 			fl_worker_interrupt(sink->worker);
-		sink->was_cut |= cut;
-		if (heir != NULL)
-			fl_warn(sink->config.name, "does not answer: %s",
-				cut ? "is interrupted"
-				    : "goes on under the new configuration once it has settled "
-				      "what is in flight");
+		else if (sink->was_told)
+			continue;
+		sink->was_told = true;
+		fl_warn(sink->config.name, "does not answer: %s",
+			sink->was_cut ? "is interrupted"
+				      : "goes on under the new configuration once it has settled "
+					"what is in flight");
 	}
 }

@@ -17,7 +17,7 @@
 
 enum {
 	FL_MOST_SINKS = 64,
-	FL_INTERRUPT_AFTER_MS = 2500, /* of stopping: calls that block are cut short */
+	FL_INTERRUPT_AFTER_MS = 2500, /* calls that block are then cut short */
 };
 
 struct fl_regime_sink {
@@ -25,6 +25,7 @@ struct fl_regime_sink {
 	struct fl_worker *worker; /* NULL: not started yet; of an earlier regime: it has ended */
 	struct fl_position start; /* that an earlier regime has set */
 	bool was_cut;		  /* fl_worker_interrupt() has been called */
+	bool was_told;		  /* that it does not answer */
 };
 
 struct fl_regime {
@@ -47,9 +48,7 @@ struct fl_regime {
 	size_t lane_room;
 
 	bool stopping;
-	uint64_t stopped_at; /* ms */
-	bool was_pressed;    /* those that do not settle have been told of */
-	int code;	     /* the exit status, as far as it depends on this regime */
+	int code; /* the exit status, as far as it depends on this regime */
 };
 
 /* Milliseconds of a clock that only moves forward. */
@@ -75,21 +74,26 @@ enum fl_answer fl_regime_answer(struct fl_regime *regime);
 /* Its source has answered. */
 void fl_regime_put_in_force(struct fl_regime *regime);
 /* Starts the sinks that none of the `earlier` regimes (a list) holds back: those that are the same
- * as before wait for themselves to have ended there, those that are not for all, since they may be
- * one of them under another name. To be called until all are started. 0, or -1: what is lacking
- * has been logged. */
+ * as before wait for themselves to have ended there, those that are not for all of that plugin,
+ * since they may be one of them under another name. To be called until all are started. 0, or -1:
+ * what is lacking has been logged. */
 int fl_regime_start_sinks(
 	struct fl_regime *regime, const struct fl_regime *earlier, struct fl_remains **remains);
 /* Counts the sinks that run or are to be started, and takes note of those that have halted. */
 size_t fl_regime_running(struct fl_regime *regime);
 
-/* Has all sinks settle what is in flight, and ends. Called again, the time for it begins anew. */
+/* Has all sinks settle what is in flight, and ends: a transaction in parts that has begun is
+ * brought to its end. */
+void fl_regime_leave(struct fl_regime *regime);
+/* The same, not waiting for that. */
 void fl_regime_stop(struct fl_regime *regime);
 /* Of one that is stopped: frees what has ended, keeping what sinks leave. Whether all has. */
 bool fl_regime_reap(struct fl_regime *regime, struct fl_remains **remains);
-/* Cuts short the calls of sinks that do not settle: all, or with `heir` those that lose nothing by
- * it and those that another configuration waits for. */
+/* Of one that leaves: cuts short the calls that have blocked for too long, of sinks that lose
+ * nothing by it, and of those that its heir waits for; the others take the time they take. */
 void fl_regime_press(struct fl_regime *regime, const struct fl_regime *heir);
+/* Cuts all calls short. */
+void fl_regime_interrupt(struct fl_regime *regime);
 
 /* regime_lanes.c */
 

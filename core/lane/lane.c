@@ -92,6 +92,16 @@ void fl_lane_stop(struct fl_lane *lane)
 	uv_mutex_unlock(&lane->mutex);
 }
 
+void fl_lane_leave(struct fl_lane *lane)
+{
+	uv_mutex_lock(&lane->mutex);
+	bool const later = lane->in_parts;
+	atomic_store(later ? &lane->leaving : &lane->stop, true);
+	uv_mutex_unlock(&lane->mutex);
+	if (!later)
+		fl_lane_stop(lane);
+}
+
 void fl_lane_destroy(struct fl_lane *lane)
 {
 	if (lane == NULL)

@@ -46,6 +46,10 @@ int fl_lane_start(struct fl_lane *lane, struct fl_err *err);
 /* Makes its thread end soon; its seats are abandoned. */
 void fl_lane_stop(struct fl_lane *lane);
 
+/* The same, but a transaction of which a part has been passed on comes to its end first, unless the
+ * source is lost. */
+void fl_lane_leave(struct fl_lane *lane);
+
 /* Waits for the thread, which has ended or been stopped, and frees the lane. Takes NULL. */
 void fl_lane_destroy(struct fl_lane *lane);
 

@@ -164,6 +164,8 @@ static void show_session(struct fl_lane *lane, struct fl_session *session)
 	uv_mutex_lock(&lane->mutex);
 	lane->session = session;
 	lane->state.placed = false;
+	/* It is read again from its beginning. */
+	lane->in_parts = false;
 	uv_mutex_unlock(&lane->mutex);
 }
 
@@ -286,6 +288,8 @@ static void follow(struct fl_lane *lane)
 {
 	while (!atomic_load(&lane->stop) && lane->seat_count > 0) {
 		enum fl_next next = run_session(lane);
+		if (atomic_load(&lane->leaving))
+			break;
 		if (next == FL_NEXT_OTHER_HOST)
 			next = fl_lane_next_host(lane);
 		if (next == FL_NEXT_END)

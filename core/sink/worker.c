@@ -127,6 +127,22 @@ void fl_worker_stop(struct fl_worker *w)
 	uv_mutex_unlock(&w->mutex);
 }
 
+void fl_worker_leave(struct fl_worker *w)
+{
+	uv_mutex_lock(&w->mutex);
+	bool const later = w->in_parts;
+	atomic_store(later ? &w->leaving : &w->stop, true);
+	uv_mutex_unlock(&w->mutex);
+	if (!later)
+		fl_worker_stop(w);
+}
+
+uint64_t fl_worker_call_ms(struct fl_worker *w)
+{
+	uint64_t const since = atomic_load(&w->call_since);
+	return since != 0 ? (uv_hrtime() - since) / 1000000 : 0;
+}
+
 void fl_worker_interrupt(struct fl_worker *w)
 {
 	uv_mutex_lock(&w->mutex);
@@ -181,8 +197,10 @@ static enum fl_end open_plugin(struct fl_worker *w)
 {
 	struct fl_err err = { 0 };
 	void *self = NULL;
+	fl_worker_call_begins(w);
 	enum fl_outcome outcome =
 		w->config->plugin->open(&w->host, w->config->settings, &self, &err);
+	fl_worker_call_ends(w);
 	enum fl_end end = END_NONE;
 	if (outcome == FL_DONE) {
 		uv_mutex_lock(&w->mutex);
@@ -241,6 +259,8 @@ static void run(void *ctx)
 				end = fl_worker_ride(w);
 			close_plugin(w);
 		}
+		if (end == END_RETRY && atomic_load(&w->leaving))
+			end = END_STOPPED;
 		if (end != END_RETRY)
 			break;
 		back_off(w);

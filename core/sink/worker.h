@@ -63,8 +63,13 @@ void fl_worker_seat(struct fl_worker *worker, struct fl_seat *seat);
 
 /* Asks it to settle what is in flight, to save its position, and to end. */
 void fl_worker_stop(struct fl_worker *worker);
+/* The same, but a transaction of which a part has been submitted comes to its end first, unless the
+ * sink or the source is lost. */
+void fl_worker_leave(struct fl_worker *worker);
 /* Makes a plugin's call that blocks return. */
 void fl_worker_interrupt(struct fl_worker *worker);
+/* For how long the plugin's call that is under way has lasted: ms; 0: there is none. */
+uint64_t fl_worker_call_ms(struct fl_worker *worker);
 
 /* Of one whose thread ends: what the plugin has in `memory` of struct fl_host, and, appended, the
  * position that was settled last, if any. `ret_settled` may be NULL. */

@@ -171,13 +171,17 @@ static void look_at_next(struct daemon *d)
 	case FL_ANSWER_YES:
 		break;
 	}
+	/* Told if either level has it told. */
+	enum fl_level const level = next->config->log_level;
+	if (level > d->current->config->log_level)
+		fl_log_set_level(level);
+	fl_info(NULL, "reloaded %s: %zu sinks, %zu maps", d->path, next->config->sink_count,
+		next->config->rule_count);
+	fl_log_set_level(level);
 	d->next = NULL;
 	retire(d, d->current);
 	d->current = next;
 	fl_regime_put_in_force(next);
-	fl_log_set_level(next->config->log_level);
-	fl_info(NULL, "reloaded %s: %zu sinks, %zu maps", d->path, next->config->sink_count,
-		next->config->rule_count);
 }
 
 /* Whether all of the earlier ones' lanes have ended: the source takes one session of a server_id.

@@ -28,7 +28,9 @@ static const char usage[] =
 	"Ends with 0 when all is well, 1 for wrong arguments or a system that lacks something,\n"
 	"2 for a wrong configuration, 3 for a source that can't be replicated from as it is,\n"
 	"4 if a sink has halted, 5 if --until-current was stopped too early. SIGTERM and SIGINT "
-	"end it in order, a second one at once.\n";
+	"end it in order, a second one at once.\n"
+	"SIGHUP has it read the configuration anew; a wrong one is refused and the old one goes "
+	"on.\n";
 
 static void report(void *ctx, bool fatal, const char *line)
 {

@@ -2,7 +2,7 @@
 """SIGHUP puts another configuration in force, in the same process: nothing is lost, nothing comes
 twice, and what is refused changes nothing."""
 
-import json
+import fcntl
 import os
 import re
 import signal
@@ -11,10 +11,9 @@ import threading
 import pytest
 
 from harness import workload
-from harness.caches import in_redis
-from harness.daemon import TEST_PLUGINS
+from harness.daemon import ENVIRONMENT
 from harness.monitor import Monitor
-from harness.servers import MariaDB, MemcachedServer, Redis, free_port
+from harness.servers import Redis, free_port
 from harness.tables import Column, Table
 from harness.wait import wait_for
 
@@ -162,9 +161,7 @@ BAD = {
 
 
 def test_a_bad_file_is_refused_and_the_old_goes_on(mariadb, rig, db, folder):
-    r = rig(mariadb, [numbers(db)], sinks={"other": {"plugin": "stdout"}})
-    del r.daemon.sections["sink:other"]
-    r.daemon.write()
+    r = rig(mariadb, [numbers(db)])
     r.daemon.start()
     r.settle()
     with open(r.daemon.config) as file:
@@ -189,7 +186,6 @@ def test_a_bad_file_is_refused_and_the_old_goes_on(mariadb, rig, db, folder):
     os.mkdir(other)
     change(r, source=reach, fastlane={"state_dir": other})
     lock = open(other + "/fastlane.lock", "w")
-    import fcntl
     fcntl.flock(lock, fcntl.LOCK_EX)
     refused(r, "another fastlane uses state_dir = " + re.escape(other))
     lock.close()
@@ -197,4 +193,398 @@ def test_a_bad_file_is_refused_and_the_old_goes_on(mariadb, rig, db, folder):
     r.settle()
     r.compare()
     assert "lane 0 reads" in r.daemon.log and r.daemon.log.count("lane 0 reads") == 1
+    r.daemon.stop()
+
+
+def insert(source, db, *ids, table="num"):
+    source.run("INSERT INTO %s VALUES %s" % (table, ", ".join("(%d, 'x')" % n for n in ids)),
+               database=db)
+
+
+def ids_in_stream(r, **options):
+    stream = r.stream(**options)
+    return [int(c["row"]["id"].text) for t in stream.transactions for c in t.changes
+            if c["table"] == "num"]
+
+
+def test_a_frozen_redis_holds_up_nobody_and_gets_each_change_once(mariadb, rig, db, start_server,
+                                                                 figures):
+    """What was under way when it froze is settled or read again, under one set of rules."""
+    redis = start_server(Redis)
+    table, twin = numbers(db), numbers(db, "twin")
+    r = rig(mariadb, [table, twin], redis=redis)
+    change(r, **rules(table, twin, "a"))
+    # Its own time limit is of no help.
+    r.daemon.sections["sink:hot"]["timeout_ms"] = 600000
+    r.daemon.write()
+    monitor = Monitor(redis.port)
+    r.daemon.start()
+    writer = Writer(mariadb, db)
+    try:
+        for turn in range(3):
+            key = "ab"[turn % 2]
+            r.daemon.wait_for(lambda: len(monitor.written(key + ":t:")) > 100 * turn + 100,
+                              "rows in Redis")
+            redis.freeze()
+            reload(r, **rules(table, twin, "ba"[turn % 2]))
+            # The others go on by the new rules meanwhile.
+            r.settle(10, sinks=("pool", "log"))
+            r.daemon.wait_log(r"(\[hot\] does not answer: is interrupted(.|\n)*){%d}" % (turn + 1))
+            redis.thaw()
+    finally:
+        redis.thaw()
+        writer.end()
+    r.settle()
+    wait_for(lambda: monitor.written("marker:%d" % r.marks), "the mark in MONITOR")
+    monitor.close()
+    every = [key for key in monitor.written("") if re.match("[ab]:", key)]
+    expected = []
+    for n in range(1, writer.count + 1):
+        rule = every[len(expected)][0] if len(expected) < len(every) else "?"
+        expected += ["%s:n:%d" % (rule, n), "%s:t:%d" % (rule, n)]
+    assert every == expected
+    assert ids_in_stream(r) == list(range(1, writer.count + 1))
+    r.daemon.stop()
+    figures("%d transactions, each once" % writer.count)
+
+
+def test_a_sink_that_would_repeat_is_waited_for_unless_it_is_changed(mariadb, rig, db, folder):
+    gate, output = folder + "/gate", folder + "/output"
+    table = numbers(db)
+    slow = {"plugin": "blocker", "gate": gate, "output": output}
+    r = rig(mariadb, [table], sinks={"slow": slow})
+    r.daemon.start()
+    insert(mariadb, db, 1)
+    r.settle()
+    r.daemon.wait_log("blocked until")
+    reload(r, map__num=table.rule(ttl=1000))
+    insert(mariadb, db, 2)
+    r.settle()
+    r.daemon.wait_log(r"\[slow\] does not answer: goes on under the new configuration once")
+    # And once more: it still has the first one's to settle.
+    reload(r, map__num=table.rule(ttl=2000))
+    insert(mariadb, db, 3)
+    r.settle()
+    assert 1000 < r.redis.ttl("num:3") <= 2000 and 0 < r.redis.ttl("num:2") <= 1000
+    open(gate, "w").close()
+    last = mariadb.gtids().split(",")[-1]
+
+    def lines():
+        with open(output) as file:
+            return file.read().splitlines()
+
+    r.daemon.wait_for(lambda: any(last in line.split() for line in lines()), last + " in the output")
+    wanted = {transaction.gtid for transaction in r.stream().transactions}
+    seen = [line.split()[0] for line in lines() if int(line.split()[2]) > 0]
+    assert len(seen) == len(set(seen)) and wanted <= set(seen)
+
+    # Changed, it is not waited for: what it had not taken is taken by the new one.
+    os.remove(gate)
+    insert(mariadb, db, 4)
+    r.settle()
+    r.daemon.wait_for(lambda: r.daemon.log.count("blocked until") > 1, "the gate to be closed")
+    other = folder + "/other"
+    reload(r, sink__slow={**slow, "gate": output, "output": other})
+    r.daemon.wait_log(r"\[slow\] does not answer: is interrupted")
+    last = mariadb.gtids().split(",")[-1]
+    r.daemon.wait_for(lambda: os.path.exists(other) and last in open(other).read(), "the new one")
+    assert last not in "".join(lines())
+    r.daemon.stop()
+
+
+def test_sinks_come_and_go_and_lose_nothing(mariadb, rig, db):
+    table = numbers(db)
+    r = rig(mariadb, [table], start="current")
+    hot = r.daemon.sections["sink:hot"]
+    r.daemon.start()
+    r.settle_anew()
+    insert(mariadb, db, 1)
+    r.settle()
+    reload(r, sink__hot=None, sink__pool=None)
+    insert(mariadb, db, 2)
+    r.settle(sinks=("log",))
+    assert not r.redis.exists("num:2") and not r.redis.exists("num:2")
+    assert os.path.exists(r.daemon.position_file("hot"))
+    # Back again, it goes on where it was; one that is new begins at `start`.
+    reload(r, sink__hot=hot, sink__fresh={**hot, "database": 1})
+    insert(mariadb, db, 3)
+    r.settle(sinks=("hot", "log"))
+    assert r.redis.exists("num:1", "num:2", "num:3") == 3
+    fresh = r.redis_server.client()
+    fresh.select(1)
+    r.daemon.wait_for(lambda: fresh.exists("num:3"), "the new sink's row")
+    assert not fresh.exists("num:2")
+    assert ids_in_stream(r) == [1, 2, 3]
+    # Under another name it is another one, and begins at `start`.
+    reload(r, sink__hot=None, sink__fresh=None, sink__warm=hot)
+    insert(mariadb, db, 4)
+    r.settle(sinks=("hot", "log"))
+    assert r.redis.exists("fastlane:position:warm")
+    r.daemon.stop()
+
+
+def test_a_sink_that_was_never_reached_begins_where_it_was_to(mariadb, rig, db, start_server):
+    """`start` = current is what was current when the daemon was started, not when it was reloaded."""
+    redis = start_server(Redis)
+    table = numbers(db)
+    r = rig(mariadb, [table], redis=redis, start="current")
+    redis.kill()
+    r.daemon.start()
+    r.settle_anew(sinks=("pool", "log"))
+    first = r.marks
+    insert(mariadb, db, 1)
+    reload(r, map__num=table.rule(ttl=1000))
+    insert(mariadb, db, 2)
+    reload(r, map__num=table.rule(ttl=2000))
+    insert(mariadb, db, 3)
+    redis.start()
+    r.reconnect()
+    r.settle()
+    r.compare(sinks=("hot", "pool"))
+    assert r.redis.exists("marker:%d" % first)
+    r.daemon.stop()
+
+
+def test_a_transaction_in_parts_comes_under_one_set_of_rules(mariadb, rig, db, start_server, figures):
+    redis = start_server(Redis)
+    table = numbers(db)
+    r = rig(mariadb, [table], redis=redis, fastlane={"transaction_bytes": "1M"})
+    change(r, map__num=table.rule(key="a:{id}"))
+    monitor = Monitor(redis.port)
+    r.daemon.start()
+    r.settle()
+    count = 120000
+    mariadb.run("INSERT INTO num SELECT seq, REPEAT('x', 100) FROM seq_1_to_%d" % count, database=db)
+    r.daemon.wait_for(lambda: len(monitor.written("a:")) > 100, "the first rows in Redis")
+    reload(r, map__num=table.rule(key="b:{id}"))
+    during = len(monitor.written("a:"))
+    assert during < count, "all was there before the reload was"
+    insert(mariadb, db, count + 1)
+    r.settle(120)
+    wait_for(lambda: monitor.written("marker:%d" % r.marks), "the mark in MONITOR")
+    monitor.close()
+    every = [key for key in monitor.written("") if re.match("[ab]:", key)]
+    assert every == ["a:%d" % n for n in range(1, count + 1)] + ["b:%d" % (count + 1)]
+    assert ids_in_stream(r) == list(range(1, count + 2))
+    r.daemon.stop()
+    figures("%d of %d rows in Redis when the new rules were in force" % (during, count))
+
+
+def test_during_start_up(mariadb, rig, db):
+    """A source that does not answer is given up for another one."""
+    table = numbers(db)
+    r = rig(mariadb, [table])
+    reach = r.daemon.sections["source"]
+    lost = {**{k: v for k, v in reach.items() if k != "socket"}, "host": "127.0.0.1"}
+    change(r, source={**lost, "port": free_port()})
+    r.daemon.start()
+    r.daemon.wait_log(r"source 127\.0\.0\.1:\d+: ")
+    change(r, source={**lost, "port": "none"})
+    refused(r, r"fastlane\.ini:\d+: \[source\] port")
+    # Two that do not answer either, and a good one: the newest counts.
+    for _ in range(2):
+        change(r, source={**lost, "port": free_port()})
+        before = len(r.daemon.log)
+        r.daemon.signal(signal.SIGHUP)
+        r.daemon.wait_for(lambda: "its source does not answer" in r.daemon.log[before:], "a warning")
+    assert "reloaded" not in r.daemon.log
+    reload(r, source=reach)
+    insert(mariadb, db, 1)
+    r.settle()
+    r.compare()
+    # The same while it runs: the old one goes on.
+    change(r, source={**lost, "port": free_port()})
+    before = len(r.daemon.log)
+    r.daemon.signal(signal.SIGHUP)
+    r.daemon.wait_for(lambda: "its source does not answer" in r.daemon.log[before:], "a warning")
+    insert(mariadb, db, 2)
+    r.settle()
+    # And the source by another way.
+    reload(r, source={**lost, "port": mariadb.port})
+    insert(mariadb, db, 3)
+    r.settle()
+    r.compare()
+    r.daemon.stop()
+
+
+def test_sigterm_during_a_reload_ends_it_in_order(mariadb, rig, db, start_server, figures):
+    redis = start_server(Redis)
+    table = numbers(db)
+    r = rig(mariadb, [table], redis=redis)
+    r.daemon.start()
+    insert(mariadb, db, 1)
+    r.settle()
+    redis.freeze()
+    try:
+        insert(mariadb, db, 2)
+        r.settle(sinks=("pool", "log"))
+        reload(r, map__num=table.rule(ttl=1000))
+        r.daemon.signal(signal.SIGHUP)
+        took = r.daemon.stop(5)
+    finally:
+        redis.thaw()
+    r.daemon.start()
+    insert(mariadb, db, 3)
+    r.settle()
+    r.compare()
+    r.daemon.stop()
+    figures("ended %.2f s after SIGTERM" % took)
+
+
+def test_the_log_level_changes(mariadb, rig, db):
+    r = rig(mariadb, [numbers(db)])
+    r.daemon.start()
+    r.settle()
+    keys = r.daemon.sections["fastlane"]
+    reload(r, fastlane={**keys, "log_level": "error"})
+    before = len(r.daemon.log)
+    r.daemon.signal(signal.SIGHUP)
+    r.settle()
+    # What is an error is still told.
+    change(r, fastlane={**keys, "log_level": "loud"})
+    said = refused(r, "loud")
+    assert not re.search("^[^ ]+ (info|warn)", said + r.daemon.log[before:], re.MULTILINE)
+    reload(r, fastlane={**keys, "log_level": "info"})
+    r.daemon.wait_for(lambda: "lane 0 reads" in r.daemon.log[before:], "the lanes' lines")
+    r.settle()
+    r.compare()
+    r.daemon.stop()
+
+
+def test_a_halted_sink_is_mended_by_a_reload(mariadb, rig, db):
+    table = numbers(db)
+    r = rig(mariadb, [table])
+    pool = r.daemon.sections["sink:pool"]
+    change(r, sink__pool={**pool, "clear": "halt"})
+    r.daemon.start()
+    insert(mariadb, db, 1)
+    r.settle()
+    mariadb.run("TRUNCATE num", database=db)
+    r.daemon.wait_log(r"\[pool\] halted")
+    insert(mariadb, db, 2)
+    reload(r, sink__pool={**pool, "clear": "flush"})
+    r.settle()
+    r.compare()
+    r.daemon.stop(code=0)
+
+
+def test_the_state_directory_is_never_free_and_may_move(mariadb, rig, db, folder):
+    table = numbers(db)
+    r = rig(mariadb, [table])
+    r.daemon.start()
+    insert(mariadb, db, 1)
+    r.settle()
+    enough, taken = threading.Event(), []
+
+    def try_it():
+        with open(r.daemon.dir + "/state/fastlane.lock") as lock:
+            while not enough.is_set():
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    taken.append(True)
+                    return
+                except BlockingIOError:
+                    pass
+
+    thief = threading.Thread(target=try_it)
+    thief.start()
+    try:
+        for turn in range(6):
+            reload(r, map__num=table.rule(ttl=1000 + turn))
+        # The same by another name.
+        os.symlink(r.daemon.dir + "/state", folder + "/link")
+        reload(r, fastlane={"state_dir": folder + "/link"})
+        insert(mariadb, db, 2)
+        r.settle()
+    finally:
+        enough.set()
+        thief.join()
+    assert not taken
+    # Elsewhere there is no position, but the process knows it.
+    os.mkdir(folder + "/moved")
+    reload(r, fastlane={"state_dir": folder + "/moved"})
+    insert(mariadb, db, 3)
+    r.settle()
+    with open(r.daemon.dir + "/state/fastlane.lock") as lock:
+        r.daemon.wait_for(lambda: is_free(lock), "the old lock to be free")
+    with open(folder + "/moved/fastlane.lock") as lock:
+        assert not is_free(lock)
+    r.daemon.stop()
+    assert os.path.exists(folder + "/moved/log.position")
+    r.daemon.start()
+    insert(mariadb, db, 4)
+    r.settle()
+    assert ids_in_stream(r) == [1, 2, 3, 4]
+    r.compare()
+    r.daemon.stop()
+
+
+def is_free(lock):
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    fcntl.flock(lock, fcntl.LOCK_UN)
+    return True
+
+
+@pytest.mark.parametrize("how", ["until-current", "binlog-file"])
+def test_a_run_that_ends_by_itself_is_ended_by_it(how, mariadb, rig, db, folder):
+    gate, output = folder + "/gate", folder + "/output"
+    r = rig(mariadb, [numbers(db)], sinks={
+        "slow": {"plugin": "blocker", "gate": gate, "output": output}})
+    insert(mariadb, db, 1)
+    files = [line[0] for line in mariadb.run("SHOW BINARY LOGS")]
+    data = mariadb.value("SELECT @@datadir")
+    r.daemon.start(*(["--until-current"] if how == "until-current" else
+                     ["--binlog-file", *(os.path.join(data, name) for name in files)]))
+    r.daemon.wait_log("blocked until")
+    r.daemon.signal(signal.SIGHUP)
+    assert r.daemon.wait(10) == 5
+    assert "reads" not in r.daemon.log[r.daemon.log.index("stopping"):]
+
+
+def test_reloads_leave_nothing_behind(mariadb, rig, db, monkeypatch, figures):
+    """Memory that nobody owns any more would fail the run at its end; what is owned and grows shows in
+    what the process holds."""
+    monkeypatch.setitem(ENVIRONMENT, "ASAN_OPTIONS",
+                        ENVIRONMENT["ASAN_OPTIONS"] + ":quarantine_size_mb=1")
+    table = numbers(db)
+    r = rig(mariadb, [table], fastlane={"log_level": "warn"})
+    r.daemon.start()
+    r.settle()
+    proc = "/proc/%d/" % r.daemon.process.pid
+
+    def held():
+        with open(proc + "statm") as file:
+            pages = int(file.read().split()[1])
+        return pages * os.sysconf("SC_PAGESIZE"), len(os.listdir(proc + "fd")), len(
+            os.listdir(proc + "task"))
+
+    def some(count, base):
+        for turn in range(count):
+            # Each is in force once its rules are seen.
+            change(r, map__num=table.rule(key="%d:{id}" % (base + turn)))
+            before = r.daemon.log.count("its source")
+            r.daemon.signal(signal.SIGHUP)
+            number = base + turn
+            r.daemon.wait_for(lambda: seen(number), "row %d under the new rules" % number)
+            assert r.daemon.log.count("its source") == before
+
+    ids = iter(range(1, 1000000))
+
+    def seen(number):
+        insert(mariadb, db, next(ids))
+        return any(r.redis.scan_iter("%d:*" % number))
+
+    some(30, 1000)
+    r.settle()
+    memory, files, threads = held()
+    some(100, 2000)
+    r.settle()
+    more, files_after, threads_after = held()
+    figures("100 reloads: %+d KiB, %d files, %d threads" % (
+        (more - memory) // 1024, files_after, threads_after))
+    assert more - memory < 8 << 20
+    assert (files_after, threads_after) == (files, threads)
     r.daemon.stop()

@@ -184,11 +184,8 @@ static void look_at_next(struct daemon *d)
 	fl_regime_put_in_force(next);
 }
 
-/* Whether all of the earlier ones' lanes have ended: the source takes one session of a server_id.
- */
-static bool look_at_earlier(struct daemon *d)
+static void look_at_earlier(struct daemon *d)
 {
-	bool lanes = false;
 	for (struct fl_regime **place = &d->earlier; *place != NULL;) {
 		struct fl_regime *r = *place;
 		if (fl_regime_reap(r, &d->remains)) {
@@ -196,15 +193,13 @@ static bool look_at_earlier(struct daemon *d)
 			fl_regime_destroy(r);
 			continue;
 		}
-		lanes |= fl_regime_has_lanes(r);
 		if (!d->stopping)
 			fl_regime_press(r, d->current);
 		place = &r->next;
 	}
-	return !lanes;
 }
 
-static void look_at_current(struct daemon *d, bool may_read)
+static void look_at_current(struct daemon *d)
 {
 	struct fl_regime *r = d->current;
 	fl_regime_close_ended_lanes(r);
@@ -221,7 +216,7 @@ static void look_at_current(struct daemon *d, bool may_read)
 	}
 	if (r->in_force && !d->stopping &&
 		(fl_regime_start_sinks(r, d->earlier, &d->remains) != 0 ||
-			(may_read && fl_regime_seat(r) != 0)))
+			fl_regime_seat(r, d->earlier) != 0))
 		stop(d);
 	if (fl_regime_running(r) == 0 && !r->asking && d->next == NULL)
 		stop(d);
@@ -236,8 +231,8 @@ static void look_at_current(struct daemon *d, bool may_read)
 static void look(struct daemon *d)
 {
 	look_at_next(d);
-	bool const may_read = look_at_earlier(d);
-	look_at_current(d, may_read);
+	look_at_earlier(d);
+	look_at_current(d);
 	if (!d->stopping)
 		return;
 	press_on(d);

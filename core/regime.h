@@ -101,6 +101,6 @@ void fl_regime_close_ended_lanes(struct fl_regime *regime);
 bool fl_regime_has_lanes(const struct fl_regime *regime);
 /* Gives every sink that waits a seat, those at the same position in one lane, and merges lanes. 0,
  * or -1: what is lacking has been logged. */
-int fl_regime_seat(struct fl_regime *regime);
+int fl_regime_seat(struct fl_regime *regime, const struct fl_regime *earlier);
 
 #endif

@@ -7,15 +7,28 @@
 #include "regime.h"
 
 enum {
-	SEATS_AFTER_MS =
-		1000, /* of waiting for a sink that can't be opened: the others start without it */
+	SEATS_AFTER_MS = 1000, /* of waiting for a sink that can't be opened, or an earlier lane to
+				  end: the others start without it */
 	MERGE_DISTANCE = 1 << 20, /* bytes of binlog within which two lanes may become one */
 };
 
-static struct fl_lane *open_lane(struct fl_regime *r, const struct fl_position *from)
+/* Whether a lane of theirs may still have a session of this server_id: the source takes one. */
+static bool is_taken(const struct fl_regime *earlier, uint32_t server_id)
+{
+	for (; earlier != NULL; earlier = earlier->next)
+		for (size_t i = 0; i < earlier->lane_room; i++)
+			if (earlier->lanes[i] != NULL && fl_lane_server_id(&earlier->config->source,
+								 (unsigned)i) == server_id)
+				return true;
+	return false;
+}
+
+static struct fl_lane *open_lane(
+	struct fl_regime *r, const struct fl_regime *earlier, const struct fl_position *from)
 {
 	for (size_t i = 0; i < r->lane_room; i++) {
-		if (r->lanes[i] != NULL)
+		uint32_t const id = fl_lane_server_id(&r->config->source, (unsigned)i);
+		if (r->lanes[i] != NULL || is_taken(earlier, id))
 			continue;
 		r->lanes[i] = fl_lane_create(&r->lane_config, (unsigned)i, from);
 		return r->lanes[i];
@@ -49,7 +62,7 @@ bool fl_regime_has_lanes(const struct fl_regime *r)
 }
 
 /* Gives every sink that waits a seat. Those at the same position share a lane. */
-static int give_seats(struct fl_regime *r)
+static int give_seats(struct fl_regime *r, const struct fl_regime *earlier)
 {
 	struct fl_lane *fresh[FL_MOST_SINKS];
 	struct fl_buf places[FL_MOST_SINKS];
@@ -70,7 +83,7 @@ static int give_seats(struct fl_regime *r)
 				memcmp(places[same].data, place.data, place.size) != 0))
 			same++;
 		if (same == fresh_count) {
-			fresh[same] = open_lane(r, &wish);
+			fresh[same] = open_lane(r, earlier, &wish);
 			if (fresh[same] == NULL) {
 				/* The next tick tries again: a lane that merges has still to end.
 				 */
@@ -142,11 +155,14 @@ static bool all_have_tried(const struct fl_regime *r)
 	return true;
 }
 
-int fl_regime_seat(struct fl_regime *r)
+int fl_regime_seat(struct fl_regime *r, const struct fl_regime *earlier)
 {
-	r->seated = r->seated || all_have_tried(r) ||
+	bool lanes = false;
+	for (const struct fl_regime *e = earlier; e != NULL; e = e->next)
+		lanes |= fl_regime_has_lanes(e);
+	r->seated = r->seated || (all_have_tried(r) && !lanes) ||
 		    fl_regime_now() - r->in_force_at >= SEATS_AFTER_MS;
-	int result = r->seated ? give_seats(r) : 0;
+	int result = r->seated ? give_seats(r, earlier) : 0;
 	merge_lanes(r);
 	return result;
 }

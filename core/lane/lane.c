@@ -22,6 +22,11 @@ void fl_meeting_unref(struct fl_meeting *meeting)
 	free(meeting);
 }
 
+uint32_t fl_lane_server_id(const struct fl_source_config *source, unsigned number)
+{
+	return (source->server_id - 1 + number) % UINT32_MAX + 1;
+}
+
 struct fl_lane *fl_lane_create(
 	const struct fl_lane_config *config, unsigned number, const struct fl_position *from)
 {

@@ -252,9 +252,8 @@ static enum fl_next run_session(struct fl_lane *lane)
 {
 	struct fl_err err = { 0 };
 	struct fl_session *session = NULL;
-	/* The numbers behind the configured one; 0 is none, so the last is followed by 1. */
 	const struct fl_source_config *source = lane->config->source;
-	uint32_t server_id = (source->server_id - 1 + lane->number) % UINT32_MAX + 1;
+	uint32_t server_id = fl_lane_server_id(source, lane->number);
 	lane->is_well = false;
 	if (fl_session_connect(source, lane->host, server_id, &session, &err) != 0) {
 		fl_error(NULL, "can't connect to the source: %s", err.text);

@@ -348,7 +348,8 @@ def test_a_sink_that_was_never_reached_begins_where_it_was_to(mariadb, rig, db, 
 def test_a_transaction_in_parts_comes_under_one_set_of_rules(mariadb, rig, db, start_server, figures):
     redis = start_server(Redis)
     table = numbers(db)
-    r = rig(mariadb, [table], redis=redis, fastlane={"transaction_bytes": "1M"})
+    r = rig(mariadb, [table], redis=redis, 
+            fastlane={"transaction_bytes": "1M", "queue_bytes": "256M"})
     change(r, map__num=table.rule(key="a:{id}"))
     monitor = Monitor(redis.port)
     r.daemon.start()

@@ -136,7 +136,7 @@ static int find_earliest(void *ctx, struct fl_position *ret, struct fl_err *err)
 		return fl_binlog_file_begin(r->lane_config.files[0], ret, err);
 	/* The one that the lanes use, or whichever answers in its place. */
 	unsigned const first = fl_hosts_current(r->lane_config.hosts);
-	for (unsigned i = 0; i < source->host_count && result == FL_ELOST; i++) {
+	for (unsigned i = 0; i < source->host_count && result != 0; i++) {
 		struct fl_session *session = NULL;
 		result = fl_session_connect(
 			source, (first + i) % source->host_count, source->server_id, &session, err);
@@ -223,6 +223,9 @@ static int start_sink(struct fl_regime *r, size_t i, struct fl_remains **remains
 		.map = r->config->map,
 		.on_doubt = r->config->on_doubt,
 		.on_cold = r->config->on_cold,
+		.coalesce = config->coalesce,
+		.max_batch_ops = config->max_batch_ops,
+		.max_batch_bytes = config->max_batch_bytes,
 		.earliest = find_earliest,
 		.earliest_ctx = r,
 		.state_dir = r->config->state_dir,

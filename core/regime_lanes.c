@@ -43,6 +43,9 @@ void fl_regime_close_ended_lanes(struct fl_regime *r)
 		if (r->lanes[i] == NULL)
 			continue;
 		fl_lane_state(r->lanes[i], &state);
+		/* Its source may be idle: then it would find out late, and keep its place. */
+		if (!state.ended && state.deserted)
+			fl_lane_stop(r->lanes[i]);
 		if (!state.ended)
 			continue;
 		/* A sink that halts because of files is not to blame for it. */

@@ -171,6 +171,14 @@ void fl_queue_abort(struct fl_queue *queue)
 	end(queue, true);
 }
 
+bool fl_queue_is_closed(struct fl_queue *queue)
+{
+	uv_mutex_lock(&queue->mutex);
+	bool closed = queue->closed;
+	uv_mutex_unlock(&queue->mutex);
+	return closed;
+}
+
 size_t fl_queue_bytes(struct fl_queue *queue)
 {
 	uv_mutex_lock(&queue->mutex);

@@ -27,6 +27,7 @@ void fl_queue_close(struct fl_queue *queue);
 /* Any thread. Closes it and makes pop return FL_ESTOPPED at once, items or not. */
 void fl_queue_abort(struct fl_queue *queue);
 
+bool fl_queue_is_closed(struct fl_queue *queue);
 size_t fl_queue_bytes(struct fl_queue *queue);
 
 #endif

@@ -20,7 +20,7 @@ static enum fl_cell_state find(const struct fl_row *row, unsigned column, struct
 }
 
 /* Whether the table is known well enough to show a row of it. */
-static int check_known(const struct fl_row *row, struct fl_err *err)
+int fl_row_check_known(const struct fl_row *row, struct fl_err *err)
 {
 	const struct fl_table_def *def = def_of(row);
 	if (def->doubt != NULL)
@@ -56,10 +56,9 @@ static int explain(const struct fl_table_def *def, unsigned column, int code, st
 }
 
 /* Appends `,"name":value`. Begun by a comma, the object's brace takes its place at the end. */
-ALWAYS_INLINE int append_member(const struct fl_column_def *def, enum fl_cell_state state,
-	struct fl_cell cell, struct fl_buf *out)
+ALWAYS_INLINE int append_named(const struct fl_column_def *def, struct fl_bytes name,
+	enum fl_cell_state state, struct fl_cell cell, struct fl_buf *out)
 {
-	struct fl_bytes const name = def->json_name;
 	size_t const room = fl_value_json_room(def, cell);
 	char *to = fl_buf_reserve(out, name.size + FL_NAME_PAD + room);
 	if (to == NULL)
@@ -80,6 +79,12 @@ ALWAYS_INLINE int append_member(const struct fl_column_def *def, enum fl_cell_st
 	}
 	out->size = (size_t)(to - out->data);
 	return 0;
+}
+
+ALWAYS_INLINE int append_member(const struct fl_column_def *def, enum fl_cell_state state,
+	struct fl_cell cell, struct fl_buf *out)
+{
+	return append_named(def, def->json_name, state, cell, out);
 }
 
 static int undo(const struct fl_table_def *def, unsigned column, int code, size_t start,
@@ -104,15 +109,42 @@ static int finish(size_t start, struct fl_buf *out, struct fl_err *err)
 	return 0;
 }
 
-int fl_row_json(const struct fl_row *row, struct fl_buf *out, struct fl_err *err)
+static int check_shown(const struct fl_row *row, struct fl_err *err)
 {
-	size_t const start = out->size;
-	int code = check_known(row, err);
+	int code = fl_row_check_known(row, err);
 	if (code == 0 && row->is_torn)
 		code = fl_err_set(err, FL_EUNSUPPORTED,
 			FL_TABLE_FMT ": a JSON document was changed in part, and what it was is "
 				     "not in the log (binlog_row_image)",
 			FL_TABLE_ARG(def_of(row)));
+	return code;
+}
+
+int fl_row_json_named(const struct fl_row *row, const struct fl_bytes *names, struct fl_buf *out,
+	struct fl_err *err)
+{
+	size_t const start = out->size;
+	int code = fl_row_check_known(row, err);
+	if (code < 0)
+		return code;
+	const struct fl_table_def *def = def_of(row);
+	struct fl_walk w = fl_walk_from(row);
+	for (unsigned i = 0; i < def->table.column_count; i++) {
+		struct fl_cell cell = { 0 };
+		enum fl_cell_state state = fl_walk_next(&w, &cell);
+		if (state == FL_CELL_ABSENT || names[i].data == NULL)
+			continue;
+		code = append_named(&def->defs[i], names[i], state, cell, out);
+		if (code < 0)
+			return undo(def, i, code, start, out, err);
+	}
+	return finish(start, out, err);
+}
+
+int fl_row_json(const struct fl_row *row, struct fl_buf *out, struct fl_err *err)
+{
+	size_t const start = out->size;
+	int code = check_shown(row, err);
 	if (code < 0)
 		return code;
 	const struct fl_table_def *def = def_of(row);
@@ -132,7 +164,7 @@ int fl_row_json(const struct fl_row *row, struct fl_buf *out, struct fl_err *err
 int fl_row_key_json(const struct fl_row *row, struct fl_buf *out, struct fl_err *err)
 {
 	size_t const start = out->size;
-	int code = check_known(row, err);
+	int code = fl_row_check_known(row, err);
 	if (code < 0)
 		return code;
 	const struct fl_table_def *def = def_of(row);
@@ -167,7 +199,7 @@ int fl_row_old_json(const struct fl_row *before, const struct fl_row *after, str
 	struct fl_err *err)
 {
 	size_t const start = out->size;
-	int code = check_known(before, err);
+	int code = fl_row_check_known(before, err);
 	if (code < 0)
 		return code;
 	const struct fl_table_def *def = def_of(before);
@@ -195,7 +227,7 @@ int fl_row_old_json(const struct fl_row *before, const struct fl_row *after, str
 
 static int check_column(const struct fl_row *row, unsigned column, struct fl_err *err)
 {
-	int code = check_known(row, err);
+	int code = fl_row_check_known(row, err);
 	if (code == 0 && column >= row->table->column_count)
 		code = fl_err_set(err, FL_EINVAL, "no column %u", column);
 	return code;

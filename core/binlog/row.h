@@ -32,6 +32,12 @@ int fl_row_json(const struct fl_row *row, struct fl_buf *out, struct fl_err *err
 int fl_row_key_json(const struct fl_row *row, struct fl_buf *out, struct fl_err *err);
 int fl_row_old_json(const struct fl_row *before, const struct fl_row *after, struct fl_buf *out,
 	struct fl_err *err);
+/* As fl_row_json(), of those columns that are in the image and have a name here: `,"name":` with
+ * FL_NAME_PAD bytes behind it. */
+int fl_row_json_named(const struct fl_row *row, const struct fl_bytes *names, struct fl_buf *out,
+	struct fl_err *err);
+/* Whether the row's table is known well enough to show it: 0, or FL_EUNSUPPORTED and why not. */
+int fl_row_check_known(const struct fl_row *row, struct fl_err *err);
 void fl_json_text(struct fl_bytes text, struct fl_buf *out);
 
 /* Appends one column as plain text, for keys: no quotes; binary as lower-case hexadecimal; a JSON

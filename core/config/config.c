@@ -29,6 +29,9 @@ static void unknown_key(struct fl_loader *l, const struct fl_section *section,
 		fl_guess_from(&guess, "plugin");
 	for (const struct fl_option *o = options; o != NULL && o->name != NULL; o++)
 		fl_guess_from(&guess, o->name);
+	for (const struct fl_option *o = fl_config_keys("sink");
+		strcmp(section->kind, "sink") == 0 && o->name != NULL; o++)
+		fl_guess_from(&guess, o->name);
 	PROBLEM(l, setting->line, "[%s] %s: unknown key; %s", section->text, setting->key,
 		fl_guess_text(&guess, &l->problems));
 }
@@ -75,6 +78,17 @@ static void set_one(struct fl_loader *l, const struct fl_section *section,
 	}
 }
 
+/* A sink's settings that are not its plugin's: told apart by the options that are being set. */
+static bool is_own(const struct fl_loader *l, const struct fl_section *section,
+	const struct fl_setting *setting, const struct fl_options *options)
+{
+	const struct fl_sink_config *sink = &l->config->sinks[l->config->sink_count];
+	bool const of_core = fl_option_find(fl_config_keys("sink"), setting->key) != NULL;
+	if (strcmp(setting->key, "plugin") == 0)
+		return options == sink->own || fl_loader_setting(section, "plugin") == setting;
+	return of_core != (options == sink->own);
+}
+
 void fl_loader_set_all(struct fl_loader *l, const struct fl_section *section,
 	const struct fl_option *declared, struct fl_options *options)
 {
@@ -83,8 +97,7 @@ void fl_loader_set_all(struct fl_loader *l, const struct fl_section *section,
 		return;
 	}
 	for (const struct fl_setting *s = section->settings; s != NULL; s = s->next)
-		if (strcmp(section->kind, "sink") != 0 || strcmp(s->key, "plugin") != 0 ||
-			fl_loader_setting(section, "plugin") != s)
+		if (strcmp(section->kind, "sink") != 0 || !is_own(l, section, s, options))
 			set_one(l, section, s, declared, options);
 	for (const struct fl_option *o = declared; o != NULL && o->name != NULL; o++)
 		if (o->required && fl_loader_setting(section, o->name) == NULL &&
@@ -180,6 +193,21 @@ static void collect_plugin(void *ctx, const char *name, const char *file,
 		fl_guess_from(ctx, plugin->name);
 }
 
+/* What every sink has. */
+static void load_own(struct fl_loader *l, struct fl_sink_config *sink)
+{
+	const struct fl_settings *s = fl_options_settings(sink->own);
+	uint64_t bytes = 0;
+	fl_config_size(s->text(s->ctx, "max_batch_bytes"), &bytes, NULL);
+	sink->max_batch_bytes = (size_t)bytes;
+	sink->max_batch_ops = (size_t)s->integer(s->ctx, "max_batch_ops");
+	sink->coalesce =
+		s->integer(s->ctx, "coalesce") != 0 || (sink->plugin->takes & FL_TAKES_ATOMIC) != 0;
+	if (strcmp(s->text(s->ctx, "match"), "first") == 0 &&
+		fl_map_match_first(l->config->map, sink->name) != 0)
+		out_of_memory(l);
+}
+
 static void load_sink(struct fl_loader *l, const struct fl_section *section)
 {
 	const struct fl_setting *setting = fl_loader_setting(section, "plugin");
@@ -202,8 +230,17 @@ static void load_sink(struct fl_loader *l, const struct fl_section *section)
 	sink->name = section->name;
 	sink->plugin = plugin;
 	sink->options = fl_options_create(section->name, plugin);
-	l->config->sink_count += sink->options != NULL;
+	sink->own = fl_options_create_for(section->name, fl_config_keys("sink"));
+	if (sink->own == NULL || sink->options == NULL) {
+		fl_options_destroy(sink->own);
+		fl_options_destroy(sink->options);
+		out_of_memory(l);
+		return;
+	}
+	fl_loader_set_all(l, section, fl_config_keys("sink"), sink->own);
 	fl_loader_set_all(l, section, plugin->options, sink->options);
+	load_own(l, sink);
+	l->config->sink_count++;
 	if (plugin->position == NULL && l->config->state_dir == NULL && !l->for_files) {
 		const struct fl_section *fastlane = fl_loader_section(l, "fastlane");
 		if (fastlane == NULL || fl_loader_setting(fastlane, "state_dir") == NULL)
@@ -230,101 +267,6 @@ static void load_sinks(struct fl_loader *l)
 	for (const struct fl_section *s = l->sections; s != NULL; s = s->next)
 		if (strcmp(s->kind, "sink") == 0)
 			load_sink(l, s);
-}
-
-static const struct fl_sink_config *find_sink(const struct fl_loader *l, const char *name)
-{
-	for (size_t i = 0; i < l->config->sink_count; i++)
-		if (strcmp(l->config->sinks[i].name, name) == 0)
-			return &l->config->sinks[i];
-	return NULL;
-}
-
-/* The names in a map's `sinks`. */
-static void check_sink_names(
-	struct fl_loader *l, const struct fl_section *section, const struct fl_setting *setting)
-{
-	size_t names = 0;
-	for (const char *at = setting->value; *(at += strspn(at, ", \t")) != '\0'; names++) {
-		char name[256], text[300]; /* a line of the file has less */
-		size_t size = strcspn(at, ", \t");
-		snprintf(name, sizeof(name), "%.*s", (int)size, at);
-		snprintf(text, sizeof(text), "sink:%s", name);
-		at += size;
-		const struct fl_sink_config *sink = find_sink(l, name);
-		if (sink != NULL && sink->plugin->takes != FL_TAKES_OPERATIONS) {
-			PROBLEM(l, setting->line,
-				"[%s] sinks: %s takes changes of all tables, not keys and values",
-				section->text, name);
-		} else if (sink == NULL && fl_loader_section(l, text) == NULL) {
-			struct fl_guess guess = { .word = name };
-			for (size_t i = 0; i < l->config->sink_count; i++)
-				if (l->config->sinks[i].plugin->takes == FL_TAKES_OPERATIONS)
-					fl_guess_from(&guess, l->config->sinks[i].name);
-			PROBLEM(l, setting->line, "[%s] sinks: there is no [%s]; %s", section->text,
-				text, fl_guess_text(&guess, &l->problems));
-		}
-	}
-	if (names == 0)
-		PROBLEM(l, setting->line,
-			"[%s] sinks names none; leave it out for all sinks that take operations",
-			section->text);
-}
-
-static void load_map(struct fl_loader *l, const struct fl_section *section)
-{
-	const struct fl_option *keys = fl_config_keys("map");
-	struct fl_options *options = fl_options_create_for(section->text, keys);
-	size_t const fatal = l->problems.fatal;
-	fl_loader_set_all(l, section, keys, options);
-	const struct fl_setting *sinks = fl_loader_setting(section, "sinks");
-	if (sinks != NULL)
-		check_sink_names(l, section, sinks);
-	if (options == NULL || l->problems.fatal > fatal)
-		goto out;
-
-	const struct fl_settings *s = fl_options_settings(options);
-	struct fl_map_rule rule = {
-		.name = section->name,
-		.table = s->text(s->ctx, "table"),
-		.key = s->text(s->ctx, "key"),
-		.invalidate = s->text(s->ctx, "invalidate"),
-		.value_json = strcmp(s->text(s->ctx, "value"), "json") == 0,
-		.ttl = (uint32_t)s->integer(s->ctx, "ttl"),
-		.sinks = s->text(s->ctx, "sinks"),
-	};
-	struct fl_err err;
-	int code = fl_map_add(l->config->map, &rule, &err);
-	if (code == FL_ENOMEM)
-		out_of_memory(l);
-	else if (code < 0)
-		PROBLEM(l, section->line, "[%s] %s", section->text, err.text);
-	l->config->rule_count += code == 0;
-out:
-	fl_options_destroy(options);
-}
-
-/* A sink that takes operations and never gets one was probably meant otherwise, and so was a map
- * that none of them uses. */
-static void check_use(struct fl_loader *l)
-{
-	bool any = false;
-	for (size_t i = 0; i < l->config->sink_count; i++) {
-		const struct fl_sink_config *sink = &l->config->sinks[i];
-		if (sink->plugin->takes != FL_TAKES_OPERATIONS)
-			continue;
-		any = true;
-		if (fl_map_has_rules(l->config->map, sink->name))
-			continue;
-		char text[64];
-		snprintf(text, sizeof(text), "sink:%s", sink->name);
-		WARNING(l, fl_loader_section(l, text)->line,
-			"[%s] gets no keys: no [map:NAME] section is for it", text);
-	}
-	for (const struct fl_section *s = l->sections; s != NULL && !any; s = s->next)
-		if (strcmp(s->kind, "map") == 0)
-			WARNING(l, s->line, "[%s] has no effect: no sink takes operations",
-				s->text);
 }
 
 int fl_config_read(FILE *file, const char *name, bool for_files,
@@ -355,9 +297,9 @@ int fl_config_read(FILE *file, const char *name, bool for_files,
 		load_sinks(&l);
 		for (const struct fl_section *s = l.sections; s != NULL; s = s->next)
 			if (strcmp(s->kind, "map") == 0)
-				load_map(&l, s);
+				fl_loader_map(&l, s);
 		if (l.problems.fatal == 0)
-			check_use(&l);
+			fl_loader_check_use(&l);
 	}
 	if (l.problems.no_memory)
 		goto out;
@@ -404,8 +346,10 @@ void fl_config_destroy(struct fl_config *config)
 {
 	if (config == NULL)
 		return;
-	for (size_t i = 0; config->sinks != NULL && i < config->sink_count; i++)
+	for (size_t i = 0; config->sinks != NULL && i < config->sink_count; i++) {
 		fl_options_destroy(config->sinks[i].options);
+		fl_options_destroy(config->sinks[i].own);
+	}
 	free(config->sinks);
 	fl_map_destroy(config->map);
 	struct fl_config_memory *memory = config->memory;

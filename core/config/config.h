@@ -15,6 +15,9 @@ struct fl_sink_config {
 	const char *name;
 	const struct fl_sink_plugin *plugin;
 	struct fl_options *options;
+	struct fl_options *own; /* private: of the keys that every sink has */
+	bool coalesce;
+	size_t max_batch_ops, max_batch_bytes;
 };
 
 struct fl_config {
@@ -48,8 +51,8 @@ int fl_config_for_stdout(
 	void (*report)(void *ctx, bool fatal, const char *line), void *ctx, struct fl_config **ret);
 void fl_config_destroy(struct fl_config *config);
 
-/* The declared keys of a section of the core's own: "fastlane", "source" or "map"; NULL for others.
- * Those of [sink:NAME] are `plugin` and what the plugin declares. */
+/* The declared keys of a section: "fastlane", "source", "map", or "sink", whose plugin declares
+ * more; NULL for others. */
 const struct fl_option *fl_config_keys(const char *section);
 /* A size with its unit: "1M", "65536". As `queue_bytes` is read. */
 bool fl_config_size(const char *text, uint64_t *ret, struct fl_err *err);

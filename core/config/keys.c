@@ -110,9 +110,29 @@ static bool check_key(const char *text, struct fl_err *err)
 	return fl_template_check(text, err) == 0;
 }
 
+static bool check_also(const char *text, struct fl_err *err)
+{
+	return fl_template_list_check(text, false, err) == 0;
+}
+
 static bool check_invalidate(const char *text, struct fl_err *err)
 {
-	return fl_template_list_check(text, err) == 0;
+	return fl_template_list_check(text, true, err) == 0;
+}
+
+static bool check_value(const char *text, struct fl_err *err)
+{
+	return fl_map_value_check(text, err) == 0;
+}
+
+static bool check_ttl(const char *text, struct fl_err *err)
+{
+	return fl_map_ttl_check(text, err) == 0;
+}
+
+static bool check_condition(const char *text, struct fl_err *err)
+{
+	return fl_condition_check(text, err) == 0;
 }
 
 static const struct fl_option fastlane_keys[] = {
@@ -199,6 +219,13 @@ static const struct fl_option source_keys[] = {
 		.maximum = 60,
 		.fallback = "3",
 		.help = "seconds for a connection to be made" },
+	{ .name = "catch_up_timeout",
+		.type = FL_OPTION_INT,
+		.minimum = 0,
+		.maximum = 86400,
+		.fallback = "60",
+		.help = "seconds to wait for a host that lacks what was applied, before it is "
+			"final" },
 	{ .name = "tls",
 		.type = FL_OPTION_BOOL,
 		.fallback = "no",
@@ -239,24 +266,87 @@ static const struct fl_option map_keys[] = {
 		.required = true,
 		.help = "template of a row's key",
 		.check = check_key },
+	{ .name = "also",
+		.type = FL_OPTION_TEXT,
+		.help = "templates of further keys for the same value, separated by blanks",
+		.check = check_also },
 	{ .name = "invalidate",
 		.type = FL_OPTION_TEXT,
-		.help = "templates of further keys to delete, separated by blanks",
+		.help = "templates of further keys to delete, separated by blanks; {*} stands for "
+			"any text",
 		.check = check_invalidate },
 	{ .name = "value",
-		.type = FL_OPTION_CHOICE,
-		.choices = "json|none",
+		.type = FL_OPTION_TEXT,
 		.fallback = "json",
-		.help = "what to keep under the key: the row, or nothing: only delete" },
+		.help = "what to keep under the key: json, hash, msgpack, column:NAME, "
+			"template:TEXT, or none: only delete",
+		.check = check_value },
+	{ .name = "columns",
+		.type = FL_OPTION_TEXT,
+		.help = "the columns of json, hash and msgpack, separated by commas; default: "
+			"all" },
+	{ .name = "exclude",
+		.type = FL_OPTION_TEXT,
+		.help = "in place of columns: those to leave out" },
+	{ .name = "rename",
+		.type = FL_OPTION_TEXT,
+		.help = "other names for columns in the value: column:name, other:name" },
+	{ .name = "only_when",
+		.type = FL_OPTION_TEXT,
+		.help = "condition on columns: rows for which it is not true are as if they were "
+			"not there",
+		.check = check_condition },
+	{ .name = "delete_when",
+		.type = FL_OPTION_TEXT,
+		.help = "condition on columns: rows for which it is true are as if they were "
+			"deleted",
+		.check = check_condition },
 	{ .name = "ttl",
-		.type = FL_OPTION_INT,
-		.minimum = 0,
-		.maximum = INT32_MAX,
+		.type = FL_OPTION_TEXT,
 		.fallback = "0",
-		.help = "seconds after which the value expires; 0: never" },
+		.help = "seconds after which the value expires, 0: never; or column:NAME for one "
+			"that says when",
+		.check = check_ttl },
+	{ .name = "ttl_jitter",
+		.type = FL_OPTION_TEXT,
+		.help = "how much shorter, at random, a value may live: 0% to 90%" },
+	{ .name = "mode",
+		.type = FL_OPTION_CHOICE,
+		.choices = "write|invalidate|update-existing",
+		.fallback = "write",
+		.help = "write values, only delete keys, or write those that are in the cache "
+			"already" },
 	{ .name = "sinks",
 		.type = FL_OPTION_TEXT,
 		.help = "names of sinks, separated by commas; default: all that take operations" },
+	{ .name = NULL },
+};
+
+/* Of every sink, beside what its plugin declares. */
+static const struct fl_option sink_keys[] = {
+	{ .name = "match",
+		.type = FL_OPTION_CHOICE,
+		.choices = "all|first",
+		.fallback = "all",
+		.help = "which of the maps that match a table are used: all, or the first of the "
+			"file" },
+	{ .name = "coalesce",
+		.type = FL_OPTION_BOOL,
+		.fallback = "no",
+		.help = "of several writes of a key in a batch send the last alone, also where "
+			"readers can see a part of the batch" },
+	{ .name = "max_batch_ops",
+		.type = FL_OPTION_INT,
+		.minimum = 1,
+		.maximum = 1000000,
+		.fallback = "10000",
+		.help = "a batch ends with the transaction that reaches so many operations" },
+	{ .name = "max_batch_bytes",
+		.type = FL_OPTION_TEXT,
+		.fallback = "4M",
+		.help = "a batch ends with the transaction that reaches so many bytes of keys and "
+			"values",
+		.check = check_size },
 	{ .name = NULL },
 };
 
@@ -265,5 +355,6 @@ const struct fl_option *fl_config_keys(const char *section)
 	return strcmp(section, "fastlane") == 0 ? fastlane_keys
 	       : strcmp(section, "source") == 0 ? source_keys
 	       : strcmp(section, "map") == 0	? map_keys
+	       : strcmp(section, "sink") == 0	? sink_keys
 						: NULL;
 }

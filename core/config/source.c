@@ -191,6 +191,7 @@ void fl_loader_source(struct fl_loader *l)
 		.on_purged_current = strcmp(s->text(s->ctx, "on_purged"), "current") == 0,
 		.start = s->text(s->ctx, "start"),
 		.heartbeat = (unsigned)s->integer(s->ctx, "heartbeat"),
+		.catch_up_timeout = (unsigned)s->integer(s->ctx, "catch_up_timeout"),
 		.connect_timeout = (unsigned)s->integer(s->ctx, "connect_timeout"),
 		.tls = tls,
 		.tls_ca = s->text(s->ctx, "tls_ca"),

@@ -105,6 +105,9 @@ int fl_lane_push(struct fl_lane *lane, struct fl_txn *txn)
 	int result = fl_txn_advance(txn, &lane->position);
 	end_parts(lane, txn);
 	fl_txn_unref(txn);
+	/* The sinks have it, and know where they are. */
+	if (result != 0)
+		fl_lane_end_seats(lane, FL_SEAT_LEFT, NULL);
 	return lane->seat_count == 0 || atomic_load(&lane->stop) ? FL_ESTOPPED : result;
 }
 
@@ -123,11 +126,13 @@ int fl_lane_deliver(void *ctx, struct fl_txn *txn)
 	}
 	/* A session that goes by GTIDs begins somewhere before them: until it has come to a
 	 * transaction, places tell nothing. */
-	lane->placed |= !txn->is_place;
-	if (!lane->placed) {
+	if (!lane->placed && txn->is_place) {
 		fl_txn_unref(txn);
 		return 0;
 	}
+	if (!lane->placed)
+		memcpy(lane->position.server, lane->state.identity, sizeof(lane->position.server));
+	lane->placed = true;
 	return fl_lane_push(lane, txn);
 }
 
@@ -135,13 +140,16 @@ int fl_lane_deliver(void *ctx, struct fl_txn *txn)
 
 static void take_in(struct fl_lane *lane, const char *file, uint64_t offset)
 {
+	const struct fl_gtid_set *gtids = lane->position.gtids;
 	uv_mutex_lock(&lane->mutex);
 	bool taken = lane->joining_count > 0;
 	for (size_t i = 0; i < lane->joining_count; i++) {
+		struct fl_seat *seat = lane->joining[i];
+		seat->joined = gtids != NULL ? fl_gtid_set_copy(gtids) : NULL;
 		/* Only memory can be lacking; then the sink finds its way into a lane of its own.
 		 */
-		if (fl_lane_add(lane, lane->joining[i]) != 0)
-			fl_seat_end(lane->joining[i], FL_SEAT_LEFT, NULL);
+		if ((gtids != NULL && seat->joined == NULL) || fl_lane_add(lane, seat) != 0)
+			fl_seat_end(seat, FL_SEAT_LEFT, NULL);
 		memcpy(lane->joining[i]->server, lane->state.identity,
 			sizeof(lane->joining[i]->server));
 		fl_seat_unref(lane->joining[i]);
@@ -156,8 +164,11 @@ static void take_in(struct fl_lane *lane, const char *file, uint64_t offset)
 
 	if (meeting == NULL)
 		return;
+	struct fl_gtid_set *copy = gtids != NULL ? fl_gtid_set_copy(gtids) : NULL;
 	uv_mutex_lock(&meeting->mutex);
-	meeting->ready = taken;
+	meeting->ready = taken && (gtids == NULL || copy != NULL);
+	meeting->failed |= !meeting->ready;
+	meeting->gtids = copy;
 	memcpy(meeting->file, file, strlen(file) + 1);
 	meeting->offset = offset;
 	uv_mutex_unlock(&meeting->mutex);
@@ -171,8 +182,13 @@ static bool has_met(struct fl_lane *lane, const char *file, uint64_t offset)
 	if (meeting == NULL)
 		return false;
 	uv_mutex_lock(&meeting->mutex);
+	/* After a failover what both have need not be what stands in front of a place: the server
+	 * may have got some of it later than what is new. */
+	const struct fl_gtid_set *gtids = lane->position.gtids;
 	bool met = meeting->ready &&
-		   fl_binlog_compare(file, offset, meeting->file, meeting->offset) >= 0;
+		   fl_binlog_compare(file, offset, meeting->file, meeting->offset) >= 0 &&
+		   (gtids == NULL || meeting->gtids == NULL ||
+			   fl_gtid_set_covers(gtids, meeting->gtids));
 	bool failed = meeting->failed;
 	uv_mutex_unlock(&meeting->mutex);
 	if (failed) {

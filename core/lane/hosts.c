@@ -7,8 +7,7 @@
 #include "lane/private.h"
 
 enum {
-	/* Rounds in a row in which all hosts refuse before that is final: one that was only a
-	 * moment behind has caught up by then. */
+	/* Rounds in a row in which all hosts refuse before that is final. */
 	REFUSED_ROUNDS = 6,
 	REASON_SIZE = 430, /* of what is said of all hosts together */
 };
@@ -73,13 +72,13 @@ int fl_lane_check_host(struct fl_lane *lane, struct fl_session *session, struct 
 	return fl_session_check(session, position, err);
 }
 
-enum fl_next fl_lane_refuse_host(struct fl_lane *lane, bool purged, const struct fl_err *reason)
+enum fl_next fl_lane_refuse_host(
+	struct fl_lane *lane, struct fl_refusal how, const struct fl_err *reason)
 {
-	struct fl_refusal *refusal = &lane->refusals[lane->host];
-	refusal->reason = *reason;
-	refusal->refused = true;
-	refusal->purged = purged;
-	if (lane->config->source->host_count > 1)
+	how.reason = *reason;
+	how.refused = true;
+	lane->refusals[lane->host] = how;
+	if (lane->config->source->host_count > 1 || how.lacks)
 		fl_error(NULL, "lane %u can't go on with %s: %s", lane->number, name_of(lane),
 			reason->text);
 	return FL_NEXT_OTHER_HOST;
@@ -119,20 +118,28 @@ static bool is_final(struct fl_lane *lane, bool *ret_purged)
 {
 	const struct fl_source_config *source = lane->config->source;
 	unsigned refused = 0;
+	bool lacks = false;
 	*ret_purged = false;
 	for (unsigned i = source->host_count; i-- > 0;) {
 		refused += lane->refusals[i].refused;
+		lacks |= lane->refusals[i].lacks;
 		if (!lane->refusals[i].purged || !source->on_purged_current)
 			continue;
 		*ret_purged = true;
 		lane->purged_host = i;
 	}
-	/* What others may still have is waited for, but a host that is gone need not come back. */
+	/* What others may still have is waited for, but not for ever where it is gone elsewhere. */
 	if (refused < source->host_count && !*ret_purged) {
 		lane->rounds = 0;
 		return false;
 	}
-	return ++lane->rounds >= REFUSED_ROUNDS || source->host_count == 1;
+	uint64_t const now = uv_hrtime();
+	if (lane->rounds++ == 0)
+		lane->refused_since = now;
+	/* A replica that is behind catches up, and who is restarted comes back. */
+	if (lacks || refused < source->host_count)
+		return now - lane->refused_since >= (uint64_t)source->catch_up_timeout * 1000000000;
+	return lane->rounds >= REFUSED_ROUNDS || source->host_count == 1;
 }
 
 enum fl_next fl_lane_next_host(struct fl_lane *lane)

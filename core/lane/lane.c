@@ -19,6 +19,7 @@ void fl_meeting_unref(struct fl_meeting *meeting)
 	if (meeting == NULL || atomic_fetch_sub(&meeting->references, 1) != 1)
 		return;
 	uv_mutex_destroy(&meeting->mutex);
+	fl_gtid_set_destroy(meeting->gtids);
 	free(meeting);
 }
 
@@ -137,7 +138,9 @@ void fl_lane_state(struct fl_lane *lane, struct fl_lane_state *ret)
 	ret->seats = lane->seat_count;
 	ret->merging = lane->host_meeting != NULL || lane->guest_meeting != NULL;
 	ret->queued = 0;
+	ret->deserted = lane->started && lane->joining_count == 0;
 	for (size_t i = 0; i < lane->seat_count; i++) {
+		ret->deserted &= fl_queue_is_closed(lane->seats[i]->queue);
 		size_t queued = fl_queue_bytes(lane->seats[i]->queue);
 		ret->queued = queued > ret->queued ? queued : ret->queued;
 	}

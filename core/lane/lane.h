@@ -58,10 +58,11 @@ void fl_lane_destroy(struct fl_lane *lane);
 
 /* A look at the lane. */
 struct fl_lane_state {
-	bool ended;   /* the thread is about to return, or has */
-	bool placed;  /* connected, and the place below is known */
-	bool refused; /* the source is why it ended */
-	bool merging; /* it is about to be merged into another, or another into it */
+	bool ended;    /* the thread is about to return, or has */
+	bool placed;   /* connected, and the place below is known */
+	bool refused;  /* the source is why it ended */
+	bool deserted; /* all of its sinks have left, which its thread may not know yet */
+	bool merging;  /* it is about to be merged into another, or another into it */
 	unsigned number;
 	size_t seats;
 	size_t queued; /* bytes in the fullest of its seats' queues */

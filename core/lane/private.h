@@ -20,6 +20,7 @@ struct fl_meeting {
 	bool failed; /* the new lane has ended before it did */
 	char file[FL_FILE_NAME_SIZE];
 	uint64_t offset;
+	struct fl_gtid_set *gtids; /* that it had delivered there; or NULL */
 };
 
 void fl_meeting_unref(struct fl_meeting *meeting);
@@ -28,6 +29,7 @@ void fl_meeting_unref(struct fl_meeting *meeting);
 struct fl_refusal {
 	bool refused;
 	bool purged; /* it has what was applied, but no longer what came next */
+	bool lacks;  /* it has not what was applied, and may get it */
 	struct fl_err reason;
 };
 
@@ -53,7 +55,8 @@ struct fl_lane {
 	unsigned host;		     /* of the source's, in use or to be tried next */
 	struct fl_refusal *refusals; /* of each host, in this round */
 	unsigned tried;		     /* hosts in this round, in vain */
-	unsigned rounds;	     /* in a row in which all hosts refused */
+	unsigned rounds;	     /* in a row in which all hosts refused ... */
+	uint64_t refused_since;	     /* ... since then, uv_hrtime */
 	unsigned purged_host;	     /* where to skip */
 	bool skipping;		     /* the next session is to begin at the binlog's end */
 	bool is_well;		     /* this session has brought something */
@@ -109,10 +112,11 @@ bool fl_lane_has_target(const struct fl_lane *lane);
 
 /* hosts.c; the thread's alone. */
 
-/* Whether this server will do and has what was applied: 0; FL_EFATAL; FL_ELOST; FL_ENOMEM. */
+/* Whether this server will do and has what was applied: as fl_session_check(). */
 int fl_lane_check_host(struct fl_lane *lane, struct fl_session *session, struct fl_err *err);
 /* The host in use won't do. */
-enum fl_next fl_lane_refuse_host(struct fl_lane *lane, bool purged, const struct fl_err *reason);
+enum fl_next fl_lane_refuse_host(
+	struct fl_lane *lane, struct fl_refusal how, const struct fl_err *reason);
 /* The host in use does. */
 void fl_lane_is_well(struct fl_lane *lane);
 /* Goes to the next host: GO_ON; CONNECT_AGAIN: after a pause, all have been tried; or END. */

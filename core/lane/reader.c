@@ -62,7 +62,7 @@ static enum fl_next on_unknown_event(struct fl_lane *lane, const struct fl_err *
 		"behind it, empty the cache, remove this sink's "
 		"position and start at another one",
 		err->text);
-	return fl_lane_refuse_host(lane, false, &reason);
+	return fl_lane_refuse_host(lane, (struct fl_refusal){ 0 }, &reason);
 }
 
 static enum fl_next on_bad_event(struct fl_lane *lane, const struct fl_err *err)
@@ -84,7 +84,7 @@ static enum fl_next on_bad_event(struct fl_lane *lane, const struct fl_err *err)
 		"on behind "
 		"it, empty the cache, remove this sink's position and start at another one",
 		err->text);
-	return fl_lane_refuse_host(lane, false, &reason);
+	return fl_lane_refuse_host(lane, (struct fl_refusal){ 0 }, &reason);
 }
 
 static enum fl_next on_event(struct fl_lane *lane, const uint8_t *data, size_t size)
@@ -153,7 +153,8 @@ static enum fl_next read_events(struct fl_lane *lane, struct fl_session *session
 				fl_lane_give_up_replay(lane, &err);
 				return FL_NEXT_CONNECT_AGAIN;
 			}
-			return fl_lane_refuse_host(lane, got == FL_READ_PURGED, &err);
+			return fl_lane_refuse_host(
+				lane, (struct fl_refusal){ .purged = got == FL_READ_PURGED }, &err);
 		}
 	}
 }
@@ -172,6 +173,9 @@ static void show_session(struct fl_lane *lane, struct fl_session *session)
 /* Notes whose the places are from now on. */
 static void take_identity(struct fl_lane *lane, const char *identity)
 {
+	/* The sinks' threads read it without the mutex, once they have got something. */
+	if (strcmp(lane->state.identity, identity) == 0)
+		return;
 	uv_mutex_lock(&lane->mutex);
 	snprintf(lane->state.identity, sizeof(lane->state.identity), "%s", identity);
 	for (size_t i = 0; i < lane->seat_count; i++)
@@ -215,8 +219,8 @@ static enum fl_next use_session(struct fl_lane *lane, struct fl_session *session
 	if (atomic_load(&lane->stop))
 		return FL_NEXT_END;
 	int result = fl_lane_check_host(lane, session, &err);
-	if (result == FL_EFATAL || result == FL_EUNSUPPORTED)
-		return fl_lane_refuse_host(lane, false, &err);
+	if (result > 0 || result == FL_EFATAL || result == FL_EUNSUPPORTED)
+		return fl_lane_refuse_host(lane, (struct fl_refusal){ .lacks = result > 0 }, &err);
 	if (result != 0) {
 		if (!atomic_load(&lane->stop))
 			fl_error(NULL, "the source can't be asked: %s", err.text);
@@ -229,6 +233,8 @@ static enum fl_next use_session(struct fl_lane *lane, struct fl_session *session
 	if (lane->has_delivered && strcmp(lane->state.identity, server->identity) != 0) {
 		fl_warn(NULL, "lane %u goes over to another server: %s, server %s", lane->number,
 			lane->config->source->hosts[lane->host].name, server->identity);
+		if (fl_grouper_abandon(lane->grouper, &err) != 0 && lane->seat_count > 0)
+			fl_error(NULL, "%s", err.text);
 		fl_lane_end_seats(lane, FL_SEAT_LEFT, NULL);
 		return FL_NEXT_END;
 	}
@@ -242,7 +248,7 @@ static enum fl_next use_session(struct fl_lane *lane, struct fl_session *session
 		return FL_NEXT_CONNECT_AGAIN;
 	}
 	if (result == FL_EFATAL || result == FL_EUNSUPPORTED)
-		return fl_lane_refuse_host(lane, false, &err);
+		return fl_lane_refuse_host(lane, (struct fl_refusal){ 0 }, &err);
 	if (result != FL_ESTOPPED)
 		fl_error(NULL, "the source does not send its binlog: %s", err.text);
 	return FL_NEXT_OTHER_HOST;

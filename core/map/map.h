@@ -13,17 +13,24 @@
 /* What to do with a change that can't be applied with certainty. */
 enum fl_on_doubt { FL_ON_DOUBT_DELETE, FL_ON_DOUBT_HALT };
 
-/* One [map:NAME] section, as text. Templates: {column}, {db}, {table}, {generation}; {{ and }} are
- * literal braces. */
+/* One [map:NAME] section, as text; NULL: not set. Templates: {column}, {column|filter|filter},
+ * {db}, {table}, {generation}; {{ and }} are literal braces. */
 struct fl_map_rule {
 	const char *name;
-	const char *table; /* db.table, * and ? as wildcards */
-	const char *key;   /* template */
-	const char
-		*invalidate; /* templates of further keys to delete, separated by blanks; or NULL */
-	bool value_json;     /* false: value = none: only delete */
-	uint32_t ttl;	     /* seconds; 0: none */
-	const char *sinks;   /* names separated by commas; NULL: all that take operations */
+	const char *table;	/* db.table, * and ? as wildcards */
+	const char *key;	/* template */
+	const char *also;	/* templates of further keys for the value, separated by blanks */
+	const char *invalidate; /* the same, of keys to delete; {*} stands for any text */
+	const char *value;   /* json, hash, msgpack, column:NAME, template:TEXT, none; NULL: json */
+	const char *columns; /* of json, hash and msgpack: names, separated by commas */
+	const char *exclude; /* in place of columns: those to leave out */
+	const char *rename;  /* column:name pairs, separated by commas */
+	const char *only_when;	 /* condition: other rows are as if they were not there */
+	const char *delete_when; /* condition: such rows are as if they were not there */
+	const char *ttl;	 /* seconds or column:NAME; NULL: for ever */
+	const char *ttl_jitter;	 /* "10%" */
+	const char *mode;	 /* write, invalidate, update-existing; NULL: write */
+	const char *sinks;	 /* names separated by commas; NULL: all that take operations */
 };
 
 struct fl_map;
@@ -35,12 +42,22 @@ struct fl_map *fl_map_create(void);
 void fl_map_destroy(struct fl_map *map);
 int fl_map_add(struct fl_map *map, const struct fl_map_rule *rule, struct fl_err *err);
 void fl_map_fold_case(struct fl_map *map, bool fold);
+/* For this sink only the first rule that matches a table is used. 0 or FL_ENOMEM. */
+int fl_map_match_first(struct fl_map *map, const char *sink);
+
+/* Whether it is for the sink. */
+bool fl_map_rule_is_for(const struct fl_map_rule *rule, const char *sink);
+/* What a sink has to be able to do for a rule, as bits FL_TAKES_... */
+unsigned fl_map_rule_needs(const struct fl_map_rule *rule);
 
 /* Checks one template alone, for messages with file:line. */
 int fl_template_check(const char *text, struct fl_err *err);
-/* The same for a list of them, separated by blanks. */
-int fl_template_list_check(const char *list, struct fl_err *err);
+/* The same for a list of them, separated by blanks; `kill`: of keys to delete. */
+int fl_template_list_check(const char *list, bool kill, struct fl_err *err);
 int fl_table_pattern_check(const char *text, struct fl_err *err);
+int fl_condition_check(const char *text, struct fl_err *err);
+int fl_map_value_check(const char *text, struct fl_err *err);
+int fl_map_ttl_check(const char *text, struct fl_err *err);
 
 /* Whether any rule mentions the table, for any sink. */
 bool fl_map_wants(const struct fl_map *map, struct fl_bytes db, struct fl_bytes table);
@@ -64,6 +81,10 @@ void fl_mapper_reset(struct fl_mapper *mapper);
 int fl_mapper_add(struct fl_mapper *mapper, const struct fl_transaction *transaction,
 	uint32_t index, struct fl_err *err);
 
+/* Whether the last fl_mapper_add() has made a CLEAR; and takes back what it made. */
+bool fl_mapper_has_clear(const struct fl_mapper *mapper);
+void fl_mapper_undo(struct fl_mapper *mapper);
+
 /* Appends the operations that tell readers the generations, in a batch that has none yet. 0 or
  * FL_ENOMEM. */
 int fl_mapper_publish(struct fl_mapper *mapper);
@@ -73,9 +94,15 @@ bool fl_mapper_has_generations(const struct fl_mapper *mapper);
 void fl_mapper_format(const struct fl_mapper *mapper, struct fl_buf *out);
 int fl_mapper_resume(struct fl_mapper *mapper, struct fl_bytes *position, struct fl_err *err);
 
+/* Leaves out what a later operation of the same batch makes void: for a sink that shows a batch all
+ * at once, or where nobody minds. Returns how many were left out. 0 also when memory runs out: then
+ * all of them stay. */
+size_t fl_mapper_coalesce(struct fl_mapper *mapper);
+
 /* The operations so far, until the next reset or add. */
 const struct fl_operation *fl_mapper_operations(const struct fl_mapper *mapper, size_t *ret_count);
-/* Bytes of keys and values so far, to bound a batch. */
+/* How many there are, and the bytes of their keys and values, to bound a batch. */
+size_t fl_mapper_count(const struct fl_mapper *mapper);
 size_t fl_mapper_bytes(const struct fl_mapper *mapper);
 /* Takes what there is to tell of doubts since the last call ("shop.users: ALTER TABLE: cleared
  * user:*"), or NULL: one line, to be logged by the caller. Valid until the next call. */

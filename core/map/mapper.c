@@ -18,6 +18,10 @@ struct fl_mapper *fl_mapper_create(
 		return NULL;
 	m->map = map;
 	m->on_doubt = on_doubt;
+	m->random = (uint64_t)(uintptr_t)m | 1;
+	bool first = false;
+	for (const struct fl_sink_name *n = map->match_first; n != NULL; n = n->next)
+		first |= strcmp(n->name, sink) == 0;
 	size_t most = 1;
 	for (const struct fl_rule *rule = map->rules; rule != NULL; rule = rule->next)
 		most++;
@@ -33,7 +37,7 @@ struct fl_mapper *fl_mapper_create(
 		if (rule->has_generation)
 			fl_generation_begin(&m->generations[m->generation_count++], rule);
 	}
-	m->uses = fl_use_cache_create(map, m->rules, m->rule_count);
+	m->uses = fl_use_cache_create(map, m->rules, m->rule_count, first);
 	if (m->uses == NULL)
 		goto fail;
 	return m;
@@ -48,7 +52,10 @@ void fl_mapper_destroy(struct fl_mapper *m)
 		return;
 	fl_use_cache_destroy(m->uses);
 	fl_buf_finish(&m->bytes);
+	fl_buf_finish(&m->scratch);
 	fl_buf_finish(&m->notice);
+	free(m->kills);
+	free(m->seen);
 	free(m->operations);
 	free(m->places);
 	free(m->generations);
@@ -88,7 +95,7 @@ static bool just_done(const struct fl_mapper *m, enum fl_operation_kind kind, st
 	enum { LOOK_BACK = 32 };
 	for (size_t i = m->count; i > m->first && m->count - i < LOOK_BACK; i--) {
 		const struct fl_operation *operation = &m->operations[i - 1];
-		if (operation->kind == FL_KEY_SET)
+		if (operation->kind == FL_KEY_SET || operation->kind == FL_KEY_HASH)
 			return false;
 		if (operation->kind == kind && operation->key.size == key.size &&
 			memcmp(m->bytes.data + m->places[i - 1].key, m->bytes.data + key.at,
@@ -235,26 +242,49 @@ static int map_change(struct fl_mapper *m, const struct fl_change *change, struc
 	}
 }
 
+/* What rows kill by pattern goes first: a cache that can't do it within a transaction would else
+ * have to forget what the transaction has set before. Whoever fills it again in between does so
+ * with what is committed already. */
+static int put_kills_first(struct fl_mapper *m)
+{
+	size_t const count = m->kill_count, behind = m->count - m->first;
+	m->has_clear = true;
+	for (size_t i = 0; i < count; i++)
+		if (fl_mapper_push(m, (struct fl_operation){ 0 }, (struct place){ 0 }) < 0)
+			return FL_ENOMEM;
+	memmove(m->operations + m->first + count, m->operations + m->first,
+		behind * sizeof(*m->operations));
+	memmove(m->places + m->first + count, m->places + m->first, behind * sizeof(*m->places));
+	for (size_t i = 0; i < count; i++) {
+		m->operations[m->first + i] = (struct fl_operation){ .kind = FL_KEY_CLEAR,
+			.transaction = m->transaction,
+			.key.size = m->kills[i].size };
+		m->places[m->first + i] = (struct place){ .key = m->kills[i].at };
+	}
+	return 0;
+}
+
 int fl_mapper_add(struct fl_mapper *m, const struct fl_transaction *transaction, uint32_t index,
 	struct fl_err *err)
 {
-	size_t const bytes = m->bytes.size;
 	size_t const generations = m->generation_count * sizeof(*m->generations);
+	m->bytes_before = m->bytes.size;
 	m->first = m->count;
 	m->transaction = index;
+	m->kill_count = 0;
+	m->has_clear = false;
+	m->now = 0;
 	if (generations > 0)
 		memcpy(m->generations_before, m->generations, generations);
 	for (size_t i = 0; i < transaction->change_count && m->rule_count > 0; i++) {
 		const struct fl_change *change = &transaction->changes[i];
 		struct fl_err why;
 		int code = map_change(m, change, &why);
+		if (code == 0 && i + 1 == transaction->change_count && m->kill_count > 0)
+			code = put_kills_first(m);
 		if (code == 0)
 			continue;
-		m->count = m->first;
-		m->bytes.size = bytes;
-		m->bytes.failed = false;
-		if (generations > 0)
-			memcpy(m->generations, m->generations_before, generations);
+		fl_mapper_undo(m);
 		if (code == FL_ENOMEM)
 			return fl_err_set(err, code, "out of memory");
 		return fl_err_set(err, code, "change %zu of the transaction (%.*s.%.*s): %s", i + 1,
@@ -262,6 +292,21 @@ int fl_mapper_add(struct fl_mapper *m, const struct fl_transaction *transaction,
 			change->table.data, why.text);
 	}
 	return 0;
+}
+
+bool fl_mapper_has_clear(const struct fl_mapper *m)
+{
+	return m->has_clear;
+}
+
+void fl_mapper_undo(struct fl_mapper *m)
+{
+	m->count = m->first;
+	m->bytes.size = m->bytes_before;
+	m->bytes.failed = false;
+	if (m->generation_count > 0)
+		memcpy(m->generations, m->generations_before,
+			m->generation_count * sizeof(*m->generations));
 }
 
 int fl_mapper_publish(struct fl_mapper *m)
@@ -297,6 +342,11 @@ const struct fl_operation *fl_mapper_operations(const struct fl_mapper *m, size_
 	}
 	*ret_count = m->count;
 	return m->operations;
+}
+
+size_t fl_mapper_count(const struct fl_mapper *m)
+{
+	return m->count;
 }
 
 size_t fl_mapper_bytes(const struct fl_mapper *m)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The mapper's insides, shared by mapper.c (batches, statements, what clears a table) and rows.c
- * (rows: the hot path). A sink's thread.
+ * The mapper's insides, shared by mapper.c (batches, statements, what clears a table), rows.c and
+ * render.c (rows: the hot path) and coalesce.c. A sink's thread.
  */
 #ifndef FL_MAP_PRIVATE_H
 #define FL_MAP_PRIVATE_H
@@ -10,6 +10,12 @@
 #include "map/map.h"
 #include "map/rule.h"
 #include "map/use.h"
+
+/* A key, rendered into the bytes. */
+struct key {
+	bool exists;
+	size_t at, size;
+};
 
 /* Offsets into the bytes, of one operation. */
 struct place {
@@ -30,17 +36,31 @@ struct fl_mapper {
 	struct fl_operation *operations; /* pointers are set by fl_mapper_operations() */
 	struct place *places;
 
+	bool has_clear;	      /* of the transaction under way */
+	size_t bytes_before;  /* the transaction under way */
 	size_t first;	      /* of the operations of the transaction under way ... */
 	uint32_t transaction; /* ... and its index */
+
+	size_t kill_count, kill_capacity;
+	struct key *kills; /* patterns that rows of the transaction under way ask for */
+	int64_t now;	   /* of that transaction: seconds since 1970, 0 until asked for */
+	uint64_t random;   /* the state of a generator */
+	struct fl_buf scratch;
+	size_t seen_size; /* for fl_mapper_coalesce() */
+	uint32_t *seen;
 
 	struct fl_buf notice;
 	bool notice_taken;
 };
 
-/* A key, rendered into the bytes. */
-struct key {
-	bool exists;
+/* A row's value, rendered into the bytes when the first key asks for it. */
+struct value {
+	struct value *shared; /* that of all rules that want the row as it is */
+	bool tried;
+	int code; /* 1; 0: there is none; FL_E... */
 	size_t at, size;
+	uint32_t ttl;
+	struct fl_err why;
 };
 
 /* rows.c */
@@ -49,6 +69,17 @@ struct key {
 int fl_mapper_push(struct fl_mapper *m, struct fl_operation operation, struct place place);
 /* A change of one row. As fl_mapper_add(). */
 int fl_mapper_row(struct fl_mapper *m, const struct fl_change *change, struct fl_err *err);
+
+/* render.c */
+
+/* Renders a row's key, or the pattern of keys where the template has {*}. 0, `ret` telling whether
+ * there is such a key; FL_ENOMEM; FL_EUNSUPPORTED and why if it can't be known. */
+int fl_key_render(struct fl_mapper *m, const struct fl_rule *rule,
+	const struct fl_template_use *use, const struct fl_row *row, struct key *ret,
+	struct fl_err *why);
+/* Makes the value, unless that has been tried. */
+void fl_value_make(struct fl_mapper *m, struct fl_rule_use *use, const struct fl_row *row,
+	struct value *value);
 
 /* mapper.c */
 

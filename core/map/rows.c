@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Rows: rendered into keys and values by what their table's definition makes of the rules.
+ * Rows: what their table's definition makes of the rules, done to the keys of both images.
  */
 #include "map/private.h"
 
@@ -20,6 +20,7 @@ int fl_mapper_push(struct fl_mapper *m, struct fl_operation operation, struct pl
 		m->places = grown;
 		m->capacity = capacity;
 	}
+	m->has_clear |= operation.kind == FL_KEY_CLEAR;
 	operation.transaction = m->transaction;
 	m->operations[m->count] = operation;
 	m->places[m->count++] = place;
@@ -33,152 +34,140 @@ static int push_delete(struct fl_mapper *m, struct key key)
 		(struct place){ .key = key.at });
 }
 
-/* The JSON of a change's row, rendered when the first rule asks for it. */
-struct value {
-	bool tried;
-	int code;
-	size_t at, size;
-	struct fl_err why;
-};
-
-static bool is_present(const struct fl_row *row, unsigned column)
-{
-	return row->present == NULL || (row->present[column / 8] >> column % 8 & 1) != 0;
-}
-
-/* Refuses a column that is in no image of the row. */
-static int refuse_absent(const struct fl_row *row, unsigned column, struct fl_err *why)
-{
-	struct fl_bytes name = row->table->columns[column].name;
-	char number[16];
-	if (name.size == 0)
-		name = (struct fl_bytes){ number,
-			(size_t)snprintf(number, sizeof(number), "%u", column + 1) };
-	return fl_err_set(why, FL_EUNSUPPORTED,
-		"column %.*s is not in the row image: binlog_row_image is not FULL, or MariaDB "
-		"left out a generated column",
-		(int)name.size, name.data);
-}
-
-/* Renders a row's key. 0, `ret` telling whether there is such a key; FL_ENOMEM; FL_EUNSUPPORTED and
- * why if it can't be known. */
-static int render(struct fl_mapper *m, const struct fl_rule *rule,
-	const struct fl_template_use *use, const struct fl_row *row, struct key *ret,
-	struct fl_err *why)
-{
-	struct fl_buf *out = &m->bytes;
-	struct key key = { .exists = true, .at = out->size };
-	const unsigned *column = use->columns;
-	for (size_t i = 0; i < use->template->part_count && key.exists; i++) {
-		const struct fl_part *part = &use->template->parts[i];
-		if (part->kind == FL_PART_LITERAL) {
-			fl_buf_append(out, part->text.data, part->text.size);
-		} else if (part->kind == FL_PART_DB) {
-			fl_buf_append(out, row->table->db.data, row->table->db.size);
-		} else if (part->kind == FL_PART_TABLE) {
-			fl_buf_append(out, row->table->name.data, row->table->name.size);
-		} else if (part->kind == FL_PART_GENERATION) {
-			const struct fl_generation *generation = fl_mapper_generation(m, rule);
-			fl_buf_append(out, generation->text, generation->size);
-		} else {
-			int code = is_present(row, *column) ? fl_row_text(row, *column, out, why)
-							    : refuse_absent(row, *column, why);
-			column++;
-			if (code < 0) {
-				out->size = key.at;
-				return code == FL_ENOMEM ? code : FL_EUNSUPPORTED;
-			}
-			key.exists = code == 1; /* else it is NULL: there is no such key */
-		}
-	}
-	if (out->failed)
-		return FL_ENOMEM;
-	key.size = out->size - key.at;
-	key.exists = key.exists && key.size > 0;
-	if (!key.exists)
-		out->size = key.at;
-	*ret = key;
-	return 0;
-}
-
 /* Deals with something in a row that can't be told: the error to return under `halt`, else 0 and a
- * notice, one a table definition and template. */
-static int doubt(struct fl_mapper *m, const struct fl_rule *rule, struct fl_template_use *use,
+ * notice, once for each `noticed`. */
+static int doubt(struct fl_mapper *m, const struct fl_rule *rule, bool *noticed,
 	const struct fl_table *table, const char *why, struct fl_err *err)
 {
 	if (m->on_doubt == FL_ON_DOUBT_HALT)
 		return fl_err_set(err, FL_EUNSUPPORTED, "rule %s: %s", rule->name, why);
-	if (!use->noticed)
+	if (!*noticed)
 		fl_mapper_tell(m, "%.*s.%.*s: rule %s: %s: keys are deleted, not set",
 			(int)table->db.size, table->db.data, (int)table->name.size,
 			table->name.data, rule->name, why);
-	use->noticed = true;
+	*noticed = true;
 	return 0;
 }
 
-/* A value has all of the table's columns, less hidden ones. */
-static int check_whole(const struct fl_row *row, struct fl_err *why)
+/* The two images of a change, as a rule sees them: a row that it does not want is not there. */
+struct images {
+	const struct fl_row *before, *after;
+	const struct fl_row *any; /* one that is in the log */
+	bool unknown;		  /* of `after`: it may be one that is not wanted */
+};
+
+/* Whether the rule wants the row. 1, 0, or FL_E... and why it can't be told. */
+static int judge(struct fl_mapper *m, const struct fl_rule_use *use, const struct fl_row *row,
+	struct fl_err *why)
 {
-	const struct fl_table_def *def = (const struct fl_table_def *)(const void *)row->table;
-	for (unsigned i = 0; row->present != NULL && i < row->table->column_count; i++)
-		if (!is_present(row, i) && !def->defs[i].hidden)
-			return refuse_absent(row, i, why);
-	return 0;
+	enum fl_truth truth = FL_FALSE;
+	if (!use->can_judge)
+		return fl_err_set(why, FL_EUNSUPPORTED, "%s", use->missing);
+	int code = fl_conditions_judge(
+		&use->rule->only_when, row, use->only_when, &m->scratch, &truth, why);
+	if (code < 0 || truth != FL_TRUE)
+		return code;
+	if (use->rule->delete_when.root == NULL)
+		return 1;
+	code = fl_conditions_judge(
+		&use->rule->delete_when, row, use->delete_when, &m->scratch, &truth, why);
+	return code < 0 ? code : truth != FL_TRUE;
 }
 
-/* The rule's own key gets the row's new value, or is deleted where that can't be told. */
-static int push_value(struct fl_mapper *m, const struct fl_rule *rule, struct fl_template_use *use,
-	const struct fl_row *row, struct key key, struct value *value, struct fl_err *err)
+static int judge_both(
+	struct fl_mapper *m, struct fl_rule_use *use, struct images *images, struct fl_err *err)
 {
-	if (!rule->value_json)
+	struct fl_err why;
+	int code = images->before != NULL ? judge(m, use, images->before, &why) : 1;
+	if (code == FL_ENOMEM)
+		return code;
+	/* Where it can't be told, there may have been keys of it: taking them away does no harm. */
+	if (code == 0)
+		images->before = NULL;
+	code = images->after != NULL ? judge(m, use, images->after, &why) : 1;
+	if (code == FL_ENOMEM)
+		return code;
+	if (code == 0)
+		images->after = NULL;
+	images->unknown = code < 0;
+	return code < 0 ? doubt(m, use->rule, &use->noticed, images->any->table, why.text, err) : 0;
+}
+
+/* A key that gets the row's value, or is deleted where there is none or it can't be told. */
+static int push_value(struct fl_mapper *m, struct fl_rule_use *use, const struct images *images,
+	struct key key, struct value *value, struct fl_err *err)
+{
+	if (use->rule->form == FL_FORM_OF_NONE || images->unknown)
 		return push_delete(m, key);
-	if (!value->tried) {
-		value->tried = true;
-		value->at = m->bytes.size;
-		value->code = check_whole(row, &value->why);
-		if (value->code == 0)
-			value->code = fl_row_json(row, &m->bytes, &value->why);
-		value->size = m->bytes.size - value->at;
-	}
+	fl_value_make(m, use, images->after, value);
 	if (value->code == FL_ENOMEM || m->bytes.failed)
 		return FL_ENOMEM;
 	if (value->code < 0) {
-		int code = doubt(m, rule, use, row->table, value->why.text, err);
+		int code = doubt(
+			m, use->rule, &use->noticed, images->any->table, value->why.text, err);
 		return code < 0 ? code : push_delete(m, key);
 	}
+	if (value->code == 0)
+		return push_delete(m, key);
 	return fl_mapper_push(m,
-		(struct fl_operation){ .kind = FL_KEY_SET,
-			.ttl = rule->ttl,
+		(struct fl_operation){
+			.kind = use->rule->form == FL_FORM_OF_HASH ? FL_KEY_HASH : FL_KEY_SET,
+			.ttl = value->ttl,
+			.flags = use->rule->only_existing ? FL_IF_EXISTS : 0,
 			.key.size = key.size,
 			.value.size = value->size },
 		(struct place){ .key = key.at, .value = value->at });
 }
 
-/* One template of a rule: the old image's key goes, the new one's gets the value (the rule's own
- * key) or goes as well (a key to invalidate). */
-static int map_template(struct fl_mapper *m, const struct fl_rule *rule,
-	struct fl_template_use *use, const struct fl_change *change, struct value *value,
-	struct fl_err *err)
+/* Patterns are kept apart until the transaction's end, see fl_mapper_add(): the same one comes with
+ * many rows. */
+static int push_kill(struct fl_mapper *m, const struct fl_template *template, struct key key)
 {
-	const struct fl_row *before = change->op != FL_INSERT ? &change->before : NULL;
-	const struct fl_row *after = change->op != FL_DELETE ? &change->after : NULL;
-	const struct fl_row *row = after != NULL ? after : before;
+	enum { LOOK_BACK = 64 };
+	if (!template->has_any)
+		return push_delete(m, key);
+	for (size_t i = m->kill_count; i > 0 && m->kill_count - i < LOOK_BACK; i--)
+		if (m->kills[i - 1].size == key.size &&
+			memcmp(m->bytes.data + m->kills[i - 1].at, m->bytes.data + key.at,
+				key.size) == 0) {
+			m->bytes.size = key.at;
+			return 0;
+		}
+	if (m->kill_count == m->kill_capacity) {
+		size_t const capacity = m->kill_capacity == 0 ? 64 : m->kill_capacity * 2;
+		struct key *grown = realloc(m->kills, capacity * sizeof(*grown));
+		if (grown == NULL)
+			return FL_ENOMEM;
+		m->kills = grown;
+		m->kill_capacity = capacity;
+	}
+	m->kills[m->kill_count++] = key;
+	return 0;
+}
+
+/* One template of a rule: the old image's key goes, the new one's gets the value (a key of the
+ * rule's own) or goes as well (a key to invalidate). */
+static int map_template(struct fl_mapper *m, struct fl_rule_use *rule, size_t index,
+	const struct images *images, struct value *value, struct fl_err *err)
+{
+	struct fl_template_use *use = &rule->templates[index];
 	struct key old = { 0 }, now = { 0 };
 	struct fl_err why;
 	int code = 0;
 	if (use->missing != NULL)
 		code = fl_err_set(&why, FL_EUNSUPPORTED, "%s", use->missing);
-	if (code == 0 && before != NULL)
-		code = render(m, rule, use, before, &old, &why);
-	if (code == 0 && after != NULL)
-		code = render(m, rule, use, after, &now, &why);
+	if (code == 0 && images->before != NULL)
+		code = fl_key_render(m, rule->rule, use, images->before, &old, &why);
+	if (code == 0 && images->after != NULL)
+		code = fl_key_render(m, rule->rule, use, images->after, &now, &why);
 	if (code == FL_ENOMEM)
 		return code;
 	if (code < 0) {
-		code = doubt(m, rule, use, row->table, why.text, err);
+		const struct fl_table *table = images->any->table;
+		code = doubt(m, rule->rule, &use->noticed, table, why.text, err);
 		return code < 0 ? code
-				: fl_mapper_clear(m, rule, use->template, row->table->db,
-					  row->table->name, NULL);
+				: fl_mapper_clear(m, rule->rule, use->template, table->db,
+					  table->name, NULL);
 	}
 
 	if (old.exists && now.exists && old.size == now.size &&
@@ -188,11 +177,10 @@ static int map_template(struct fl_mapper *m, const struct fl_rule *rule,
 		old.exists = false;
 	}
 	if (old.exists)
-		code = push_delete(m, old);
+		code = push_kill(m, use->template, old);
 	if (now.exists && code == 0)
-		code = use->template == &rule->templates[0]
-			       ? push_value(m, rule, use, after, now, value, err)
-			       : push_delete(m, now);
+		code = index < rule->rule->key_count ? push_value(m, rule, images, now, value, err)
+						     : push_kill(m, use->template, now);
 	return code;
 }
 
@@ -202,13 +190,20 @@ int fl_mapper_row(struct fl_mapper *m, const struct fl_change *change, struct fl
 	struct fl_table_use *use = fl_use_cache_find(m->uses, row->table);
 	if (use == NULL)
 		return FL_ENOMEM;
-	struct value value = { 0 };
+	struct value plain = { 0 }; /* what rules that want all columns as JSON share */
 	int code = 0;
-	for (size_t r = 0; r < use->rule_count; r++) {
+	for (size_t r = 0; r < use->rule_count && code == 0; r++) {
 		struct fl_rule_use *rule = &use->rules[r];
+		struct images images = { .before = change->op != FL_INSERT ? &change->before : NULL,
+			.after = change->op != FL_DELETE ? &change->after : NULL,
+			.any = row };
+		struct value own = { .shared = &plain };
+		if (rule->rule->has_conditions)
+			code = judge_both(m, rule, &images, err);
+		if (images.before == NULL && images.after == NULL)
+			continue;
 		for (size_t t = 0; t < rule->rule->template_count && code == 0; t++)
-			code = map_template(
-				m, rule->rule, &rule->templates[t], change, &value, err);
+			code = map_template(m, rule, t, &images, &own, err);
 	}
 	return code;
 }

@@ -21,31 +21,82 @@ static bool is_blank(char c)
 	return c == ' ' || c == '\t';
 }
 
-/* What stands between braces. */
-static int compile_name(struct fl_bytes name, struct fl_part *ret, struct fl_err *err)
+/* {column|filter|filter} */
+static int compile_filters(
+	struct fl_bytes text, struct fl_arena *arena, struct fl_part *ret, struct fl_err *err)
 {
-	if (name.size == 0)
-		return fl_err_set(err, FL_EINVAL,
-			"{} names no column (literal braces are written {{ and }})");
-	if (is_blank(name.data[0]) || is_blank(name.data[name.size - 1]))
-		return fl_err_set(err, FL_EINVAL, "{%.*s} begins or ends with a blank",
-			(int)name.size, name.data);
+	size_t most = 1;
+	for (size_t i = 0; i < text.size; i++)
+		most += text.data[i] == '|';
+	struct fl_filter *filters = fl_arena_alloc(arena, most * sizeof(*filters));
+	if (filters == NULL)
+		return fl_err_set(err, FL_ENOMEM, "out of memory");
+	for (const char *at = text.data, *end = at + text.size; ret->filter_count < most;) {
+		const char *bar = memchr(at, '|', (size_t)(end - at));
+		struct fl_bytes one = { at, (size_t)((bar != NULL ? bar : end) - at) };
+		int code = fl_filter_compile(one, &filters[ret->filter_count++], err);
+		if (code < 0)
+			return code;
+		at += one.size + 1;
+	}
+	ret->filters = filters;
+	return 0;
+}
+
+/* What stands between braces. */
+static int compile_name(struct fl_bytes name, enum fl_template_use_for use, struct fl_arena *arena,
+	struct fl_part *ret, struct fl_err *err)
+{
 	static const struct {
 		const char *name;
 		enum fl_part_kind kind;
 	} kinds[] = { { "db", FL_PART_DB }, { "table", FL_PART_TABLE },
-		{ "generation", FL_PART_GENERATION } };
+		{ "generation", FL_PART_GENERATION }, { "*", FL_PART_ANY } };
 	ret->kind = FL_PART_COLUMN;
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
 		if (strlen(kinds[i].name) == name.size &&
 			memcmp(kinds[i].name, name.data, name.size) == 0)
 			ret->kind = kinds[i].kind;
+	if (ret->kind == FL_PART_ANY && use != FL_TEMPLATE_KILL)
+		return fl_err_set(
+			err, FL_EINVAL, "{*}, any text, can stand only in what is invalidated");
+	if (ret->kind == FL_PART_GENERATION && use == FL_TEMPLATE_VALUE)
+		return fl_err_set(err, FL_EINVAL, "{generation} can stand only in keys");
+	const char *bar = name.size > 0 ? memchr(name.data, '|', name.size) : NULL;
 	ret->text = name;
+	if (bar != NULL)
+		ret->text.size = (size_t)(bar - name.data);
+	if (ret->text.size == 0)
+		return fl_err_set(err, FL_EINVAL,
+			"{%.*s} names no column (literal braces are written {{ and }})",
+			(int)name.size, name.data);
+	if (is_blank(name.data[0]) || is_blank(ret->text.data[ret->text.size - 1]))
+		return fl_err_set(err, FL_EINVAL, "{%.*s} begins or ends with a blank",
+			(int)ret->text.size, ret->text.data);
+	return bar != NULL ? compile_filters((struct fl_bytes){ bar + 1,
+						     (size_t)(name.data + name.size - bar) - 1 },
+				     arena, ret, err)
+			   : 0;
+}
+
+/* Where all of a template's keys are to go, they are found by what they begin with. */
+static int check_beginning(
+	const struct fl_template *template, struct fl_bytes text, struct fl_err *err)
+{
+	const struct fl_part *first = &template->parts[0];
+	if (first->kind == FL_PART_ANY)
+		return fl_err_set(err, FL_EINVAL,
+			"it begins with {*}: put the text in front with which the keys begin");
+	if (first->kind == FL_PART_COLUMN && !template->has_generation)
+		return fl_err_set(err, FL_EINVAL,
+			"it begins with a column, so that its keys can't be told from others when "
+			"all of them have to go: put a text of its own in front, such as %.*s:%.*s",
+			(int)first->text.size, first->text.data, (int)text.size, text.data);
 	return 0;
 }
 
-int fl_template_compile(
-	struct fl_bytes text, struct fl_arena *arena, struct fl_template *ret, struct fl_err *err)
+int fl_template_compile(struct fl_bytes text, enum fl_template_use_for use, struct fl_arena *arena,
+	struct fl_template *ret, struct fl_err *err)
 {
 	if (text.size == 0)
 		return fl_err_set(err, FL_EINVAL, "the template is empty");
@@ -71,11 +122,12 @@ int fl_template_compile(
 					"written {{)",
 					(int)(text.size - i - 1), copy + i + 1);
 			struct fl_bytes name = { copy + i + 1, (size_t)(end - copy) - i - 1 };
-			int code = compile_name(name, &part, err);
+			int code = compile_name(name, use, arena, &part, err);
 			if (code < 0)
 				return code;
 			template.column_count += part.kind == FL_PART_COLUMN;
 			template.has_generation |= part.kind == FL_PART_GENERATION;
+			template.has_any |= part.kind == FL_PART_ANY;
 			i += name.size + 2;
 		} else if (copy[i] == '{' || copy[i] == '}') {
 			if (!doubled)
@@ -91,42 +143,11 @@ int fl_template_compile(
 		}
 		parts[template.part_count++] = part;
 	}
-	/* When all of its keys are to go, they are found by what they begin with. */
-	if (parts[0].kind == FL_PART_COLUMN && !template.has_generation)
-		return fl_err_set(err, FL_EINVAL,
-			"it begins with a column, so that its keys can't be told from others when "
-			"all "
-			"of them have to go: put a text of its own in front, such as %.*s:%.*s",
-			(int)parts[0].text.size, parts[0].text.data, (int)text.size, text.data);
 	*ret = template;
-	return 0;
+	return use != FL_TEMPLATE_VALUE ? check_beginning(&template, text, err) : 0;
 }
 
-int fl_template_check(const char *text, struct fl_err *err)
-{
-	struct fl_arena arena = { 0 };
-	struct fl_template template;
-	int code = fl_template_compile(
-		(struct fl_bytes){ text, strlen(text) }, &arena, &template, err);
-	fl_arena_finish(&arena);
-	return code;
-}
-
-int fl_template_list_check(const char *list, struct fl_err *err)
-{
-	struct fl_arena arena = { 0 };
-	struct fl_bytes text = fl_template_next(&list);
-	int code = 0;
-	do {
-		struct fl_template template;
-		code = fl_template_compile(text, &arena, &template, err);
-		text = fl_template_next(&list);
-	} while (code == 0 && text.size > 0);
-	fl_arena_finish(&arena);
-	return code;
-}
-
-static void append_escaped(struct fl_buf *out, struct fl_bytes text)
+void fl_template_append_escaped(struct fl_buf *out, struct fl_bytes text)
 {
 	for (size_t i = 0; i < text.size; i++) {
 		if (strchr("*?[]\\", text.data[i]) != NULL && text.data[i] != '\0')
@@ -138,7 +159,7 @@ static void append_escaped(struct fl_buf *out, struct fl_bytes text)
 bool fl_template_pattern(const struct fl_template *template, struct fl_bytes db,
 	struct fl_bytes table, struct fl_buf *out)
 {
-	bool open = template->column_count > 0;
+	bool open = template->column_count > 0 || template->has_any;
 	for (size_t i = 0; i < template->part_count; i++)
 		open |= (template->parts[i].kind == FL_PART_DB && db.data == NULL) ||
 			(template->parts[i].kind == FL_PART_TABLE && table.data == NULL);
@@ -154,7 +175,7 @@ bool fl_template_pattern(const struct fl_template *template, struct fl_bytes db,
 			if (!after_star)
 				fl_buf_char(out, '*');
 		} else if (open) {
-			append_escaped(out, text);
+			fl_template_append_escaped(out, text);
 		} else {
 			fl_buf_append(out, text.data, text.size);
 		}
@@ -174,6 +195,8 @@ struct fl_bytes fl_template_next(const char **list)
 			in_name = in_name ? *end != '}' : *end == '{';
 	}
 	*list = end;
+	if (is_blank(*end) && end > start && end[-1] == ',')
+		end--;
 	return (struct fl_bytes){ start, (size_t)(end - start) };
 }
 
@@ -195,15 +218,6 @@ int fl_table_pattern_compile(
 	ret->db = (struct fl_bytes){ copy, db_size };
 	ret->table = (struct fl_bytes){ copy + db_size + 1, strlen(dot + 1) };
 	return 0;
-}
-
-int fl_table_pattern_check(const char *text, struct fl_err *err)
-{
-	struct fl_arena arena = { 0 };
-	struct fl_table_pattern pattern;
-	int code = fl_table_pattern_compile(text, &arena, &pattern, err);
-	fl_arena_finish(&arena);
-	return code;
 }
 
 /* The usual walk with one place to return to: the last star takes one character more. */

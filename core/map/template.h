@@ -6,7 +6,7 @@
 #ifndef FL_TEMPLATE_H
 #define FL_TEMPLATE_H
 
-#include "base/arena.h"
+#include "map/filter.h"
 
 /* Whether both are equal but for the case of ASCII letters, in any locale. */
 bool fl_same_letters(const char *a, const char *b, size_t size);
@@ -17,11 +17,21 @@ enum fl_part_kind {
 	FL_PART_DB,
 	FL_PART_TABLE,
 	FL_PART_GENERATION,
+	FL_PART_ANY, /* {*}: any run of bytes */
 };
 
 struct fl_part {
 	enum fl_part_kind kind;
 	struct fl_bytes text; /* the literal, or the column's name */
+	size_t filter_count;  /* of a column */
+	const struct fl_filter *filters;
+};
+
+/* What a template is for, and so what may stand in it. */
+enum fl_template_use_for {
+	FL_TEMPLATE_KEY,   /* begins with a text of its own, or has a generation */
+	FL_TEMPLATE_KILL,  /* the same, and {*} */
+	FL_TEMPLATE_VALUE, /* neither begins with anything nor has a generation */
 };
 
 struct fl_template {
@@ -29,11 +39,12 @@ struct fl_template {
 	struct fl_part *parts;
 	size_t column_count; /* parts that are columns */
 	bool has_generation;
+	bool has_any;
 };
 
 /* The template lives in the arena. 0, FL_ENOMEM or FL_EINVAL. */
-int fl_template_compile(
-	struct fl_bytes text, struct fl_arena *arena, struct fl_template *ret, struct fl_err *err);
+int fl_template_compile(struct fl_bytes text, enum fl_template_use_for use, struct fl_arena *arena,
+	struct fl_template *ret, struct fl_err *err);
 
 /* Where the key of a row would depend on something that is not known, any value stands: appends the
  * pattern (see struct fl_operation) of all keys that the template can give. `db` and `table` with
@@ -42,8 +53,11 @@ int fl_template_compile(
 bool fl_template_pattern(const struct fl_template *template, struct fl_bytes db,
 	struct fl_bytes table, struct fl_buf *out);
 
-/* Takes the next template of a list that is separated by blanks (those within braces do not count).
- * Empty at the end. */
+/* Puts a backslash in front of what has a meaning in patterns. */
+void fl_template_append_escaped(struct fl_buf *out, struct fl_bytes text);
+
+/* Takes the next template of a list that is separated by blanks, with or without a comma in front
+ * of them (what is within braces does not count). Empty at the end. */
 struct fl_bytes fl_template_next(const char **list);
 
 /* "db.table" with wildcards, split. */

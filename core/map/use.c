@@ -8,19 +8,21 @@ struct fl_use_cache {
 	const struct fl_map *map;
 	const struct fl_rule *const *rules;
 	size_t rule_count;
+	bool first;
 	unsigned next_victim;
 	/* Each holds a reference on its definition, so that an equal pointer is the same one. */
 	struct fl_table_use *slots[SLOTS + PROBES];
 };
 
 struct fl_use_cache *fl_use_cache_create(
-	const struct fl_map *map, const struct fl_rule *const *rules, size_t count)
+	const struct fl_map *map, const struct fl_rule *const *rules, size_t count, bool first)
 {
 	struct fl_use_cache *cache = calloc(1, sizeof(*cache));
 	if (cache != NULL) {
 		cache->map = map;
 		cache->rules = rules;
 		cache->rule_count = count;
+		cache->first = first;
 	}
 	return cache;
 }
@@ -43,42 +45,93 @@ void fl_use_cache_destroy(struct fl_use_cache *cache)
 	free(cache);
 }
 
-/* Column names are compared without case, as the servers do (letters outside ASCII as written). */
-static bool find_column(const struct fl_table *table, struct fl_bytes name, unsigned *ret)
+/* Why a column can't be told in a table, in its memory; NULL when there is none. */
+static const char *why_missing(struct fl_table_use *use, const struct fl_err *why)
 {
-	for (unsigned i = 0; i < table->column_count; i++) {
-		struct fl_bytes column = table->columns[i].name;
-		if (column.size == name.size && name.size > 0 &&
-			fl_same_letters(column.data, name.data, name.size)) {
-			*ret = i;
-			return true;
-		}
-	}
+	return use->def->doubt != NULL ? use->def->doubt
+	       : use->def->names == FL_NAMES_NONE
+		       ? "the names of the table's columns are not known"
+		       : fl_arena_copy(&use->memory, why->text, strlen(why->text));
+}
+
+static bool find_column(
+	const struct fl_table_use *use, struct fl_bytes name, unsigned *ret, struct fl_err *why)
+{
+	if (fl_field_find(&use->def->table, name, ret))
+		return true;
+	fl_err_set(why, FL_EINVAL, "the table has no column %.*s", (int)name.size, name.data);
 	return false;
 }
 
 static bool resolve(
 	struct fl_table_use *use, const struct fl_template *template, struct fl_template_use *ret)
 {
-	const struct fl_table_def *def = use->def;
 	unsigned *columns = fl_arena_alloc(&use->memory, template->column_count * sizeof(*columns));
+	struct fl_err why;
 	if (columns == NULL)
 		return false;
 	*ret = (struct fl_template_use){ .template = template, .columns = columns };
 	for (size_t i = 0; i < template->part_count; i++) {
 		const struct fl_part *part = &template->parts[i];
-		if (part->kind != FL_PART_COLUMN || find_column(&def->table, part->text, columns++))
+		if (part->kind != FL_PART_COLUMN || find_column(use, part->text, columns++, &why))
 			continue;
-		char why[256];
-		snprintf(why, sizeof(why), "the table has no column %.*s", (int)part->text.size,
-			part->text.data);
-		ret->missing = def->doubt != NULL ? def->doubt
-			       : def->names == FL_NAMES_NONE
-				       ? "the names of the table's columns are not known"
-				       : fl_arena_copy(&use->memory, why, strlen(why));
+		ret->missing = why_missing(use, &why);
 		return ret->missing != NULL;
 	}
 	return true;
+}
+
+/* 0, FL_ENOMEM, or FL_EINVAL: they can't be judged of this table. */
+static int fit_conditions(struct fl_table_use *use, const struct fl_conditions *conditions,
+	const unsigned **ret, struct fl_err *why)
+{
+	unsigned *columns =
+		fl_arena_alloc(&use->memory, (conditions->column_count + 1) * sizeof(*columns));
+	if (columns == NULL)
+		return FL_ENOMEM;
+	*ret = columns;
+	for (unsigned i = 0; i < conditions->column_count; i++)
+		if (!find_column(use, conditions->columns[i], &columns[i], why))
+			return FL_EINVAL;
+	return fl_conditions_fit(conditions, use->def, columns, why);
+}
+
+static int fit_value(struct fl_table_use *use, struct fl_rule_use *ret, struct fl_err *why)
+{
+	const struct fl_rule *rule = ret->rule;
+	int code = fl_fields_fit(&rule->fields, use->def, &use->memory, &ret->fields, why);
+	if (code == 0 && rule->lifetime.column.data != NULL) {
+		if (!find_column(use, rule->lifetime.column, &ret->lifetime_column, why))
+			return FL_EINVAL;
+		code = fl_lifetime_fit(use->def, ret->lifetime_column, why);
+	}
+	return code;
+}
+
+static bool apply_rule(
+	struct fl_table_use *use, const struct fl_rule *rule, struct fl_rule_use *ret)
+{
+	struct fl_err why;
+	struct fl_template_use *templates =
+		fl_arena_alloc(&use->memory, rule->template_count * sizeof(*templates));
+	if (templates == NULL)
+		return false;
+	*ret = (struct fl_rule_use){ .rule = rule, .templates = templates };
+	for (size_t t = 0; t < rule->template_count; t++)
+		if (!resolve(use, &rule->templates[t], &templates[t]))
+			return false;
+	if (!resolve(use, &rule->value, &ret->value))
+		return false;
+	int code = fit_conditions(use, &rule->only_when, &ret->only_when, &why);
+	if (code == 0)
+		code = fit_conditions(use, &rule->delete_when, &ret->delete_when, &why);
+	ret->can_judge = code == 0;
+	if (code == 0)
+		code = fit_value(use, ret, &why);
+	if (code == FL_ENOMEM)
+		return false;
+	ret->missing = code < 0 ? why_missing(use, &why) : ret->value.missing;
+	return code == 0 || ret->missing != NULL;
 }
 
 static struct fl_table_use *make(struct fl_use_cache *cache, const struct fl_table *table)
@@ -96,15 +149,11 @@ static struct fl_table_use *make(struct fl_use_cache *cache, const struct fl_tab
 		if (!fl_table_pattern_matches(
 			    &rule->pattern, table->db, table->name, cache->map->fold_case))
 			continue;
-		struct fl_template_use *templates =
-			fl_arena_alloc(&use->memory, rule->template_count * sizeof(*templates));
-		if (templates == NULL)
+		if (!apply_rule(use, rule, &use->rules[use->rule_count]))
 			goto fail;
-		for (size_t t = 0; t < rule->template_count; t++)
-			if (!resolve(use, &rule->templates[t], &templates[t]))
-				goto fail;
-		use->rules[use->rule_count++] =
-			(struct fl_rule_use){ .rule = rule, .templates = templates };
+		use->rule_count++;
+		if (cache->first)
+			break;
 	}
 	return use;
 fail:

@@ -19,6 +19,14 @@ struct fl_template_use {
 struct fl_rule_use {
 	const struct fl_rule *rule;
 	struct fl_template_use *templates; /* one for each of the rule's */
+	struct fl_template_use value;	   /* of a rule whose value has a template */
+	struct fl_fields_use fields;
+	unsigned lifetime_column;
+	const unsigned *only_when, *delete_when; /* of the conditions' columns */
+	const char *missing; /* NULL, or why the value can't be made, or the conditions can't be
+			      * judged, of any row */
+	bool can_judge;
+	bool noticed;
 };
 
 struct fl_table_use {
@@ -30,9 +38,10 @@ struct fl_table_use {
 
 struct fl_use_cache;
 
-/* The rules must outlive it. NULL when memory runs out. */
+/* The rules must outlive it. `first`: only the first that matches a table counts. NULL when memory
+ * runs out. */
 struct fl_use_cache *fl_use_cache_create(
-	const struct fl_map *map, const struct fl_rule *const *rules, size_t count);
+	const struct fl_map *map, const struct fl_rule *const *rules, size_t count, bool first);
 void fl_use_cache_destroy(struct fl_use_cache *cache);
 
 /* `table` is that of a row. Valid until the next call; NULL when memory runs out. */

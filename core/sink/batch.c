@@ -5,6 +5,9 @@
 
 /* Positions alone are submitted, and saved, this often at most. */
 enum { IDLE_MS = 1000 };
+/* A sink that keeps its position is looked at this often, though nothing is to be told: it may have
+ * come back with older data. */
+enum { LOOK_MS = 5000 };
 static const uint64_t PUBLISH_NS = 10000000000;
 
 void fl_worker_settled(void *ctx, uint64_t batch)
@@ -66,6 +69,8 @@ static enum fl_end submit(struct fl_worker *w, size_t count)
 		w->broken = true;
 		return END_RETRY;
 	}
+	if (w->mapper != NULL && w->config->coalesce)
+		w->coalesced += fl_mapper_coalesce(w->mapper);
 	if (w->mapper != NULL)
 		batch.operations = fl_mapper_operations(w->mapper, &batch.operation_count);
 	pending->id = batch.id;
@@ -80,11 +85,16 @@ static enum fl_end submit(struct fl_worker *w, size_t count)
 	return fl_worker_outcome(w, outcome, &err);
 }
 
-/* Milliseconds until `since` is IDLE_MS ago; 0: it is. */
-static int due_in(uint64_t since)
+/* Milliseconds until `since` is that long ago; 0: it is. */
+static int left_of(int ms, uint64_t since)
 {
 	uint64_t passed = (uv_hrtime() - since) / 1000000;
-	return passed >= IDLE_MS ? 0 : (int)(IDLE_MS - passed);
+	return passed >= (uint64_t)ms ? 0 : ms - (int)passed;
+}
+
+static int due_in(uint64_t since)
+{
+	return left_of(IDLE_MS, since);
 }
 
 /* Readers of a cache that may have evicted the generations are told them again and again. */
@@ -100,10 +110,10 @@ static void begin_batch(struct fl_worker *w)
 		w->published_at = now;
 }
 
-/* Maps one transaction of the batch. */
-static int map(struct fl_worker *w, size_t index, struct fl_err *err)
+/* Maps one transaction of the batch that begins with that of the index `begin`. */
+static int map(struct fl_worker *w, size_t begin, size_t index, struct fl_err *err)
 {
-	const struct fl_txn *txn = w->txns[index];
+	const struct fl_txn *txn = w->txns[begin + index];
 	if (w->mapper != NULL)
 		return fl_mapper_add(w->mapper, &txn->view, (uint32_t)index, err);
 	if (!txn->in_doubt || w->config->on_doubt != FL_ON_DOUBT_HALT)
@@ -118,39 +128,96 @@ static int map(struct fl_worker *w, size_t index, struct fl_err *err)
 	return 0;
 }
 
+/* Whether the transaction mapped last forgets keys by pattern. */
+static bool has_clear(const struct fl_worker *w)
+{
+	return w->mapper != NULL && fl_mapper_has_clear(w->mapper);
+}
+
+/* Whether the batch is as large as it may become. */
+static bool is_full(const struct fl_worker *w)
+{
+	return w->mapper != NULL &&
+	       (fl_mapper_count(w->mapper) >= w->config->max_batch_ops ||
+		       fl_mapper_bytes(w->mapper) >= w->config->max_batch_bytes);
+}
+
+/* Whose the position is now. */
+static void take_server(struct fl_worker *w)
+{
+	if (w->seat->server[0] != '\0')
+		memcpy(w->position.server, w->seat->server, sizeof(w->position.server));
+}
+
+static void tell_notices(struct fl_worker *w)
+{
+	for (const char *notice;
+		w->mapper != NULL && (notice = fl_mapper_notice(w->mapper)) != NULL;)
+		fl_warn(w->config->name, "%s", notice);
+}
+
+/* Submits the transactions so far, though there are more, and begins another batch. */
+static enum fl_end submit_first(struct fl_worker *w, size_t count)
+{
+	take_server(w);
+	tell_notices(w);
+	enum fl_end end = submit(w, count);
+	if (end == END_NONE)
+		begin_batch(w);
+	return end;
+}
+
 enum fl_end fl_worker_apply(struct fl_worker *w)
 {
-	size_t count = 0;
+	size_t begin = 0, count = 0;
 	bool has_changes = false;
 	struct fl_err err = { 0 };
+	enum fl_end end = END_NONE;
 	int result = 0;
 	begin_batch(w);
-	while (count < w->txn_count) {
-		const struct fl_txn *txn = w->txns[count];
-		result = map(w, count, &err);
+	while (begin + count < w->txn_count) {
+		const struct fl_txn *txn = w->txns[begin + count];
+		result = map(w, begin, count, &err);
+		/* A sink can't forget keys by pattern and do the rest at once: what comes before is
+		 * a batch of its own, and safe, lest it be done again if that is cut short. */
+		if (result == 0 && count > 0 && has_clear(w)) {
+			fl_mapper_undo(w->mapper);
+			end = submit_first(w, count);
+			if (end != END_NONE)
+				break;
+			begin += count;
+			count = 0;
+			result = map(w, begin, count, &err);
+		}
 		if (result == 0 && (result = fl_txn_advance(txn, &w->position)) == FL_EINVAL)
 			fl_err_set(&err, result, "its GTID is of another kind of server");
 		if (result != 0)
 			break;
 		has_changes |= txn->view.change_count > 0;
 		w->views[count++] = &txn->view;
+		if (is_full(w) && begin + count < w->txn_count) {
+			end = submit_first(w, count);
+			if (end != END_NONE)
+				break;
+			begin += count;
+			count = 0;
+		}
 	}
 	if (w->mapper != NULL) {
 		size_t operations;
 		fl_mapper_operations(w->mapper, &operations);
 		has_changes = operations > 0;
-		for (const char *notice; (notice = fl_mapper_notice(w->mapper)) != NULL;)
-			fl_warn(w->config->name, "%s", notice);
+		tell_notices(w);
 	}
 
-	if (count > 0 && w->seat->server[0] != '\0')
-		memcpy(w->position.server, w->seat->server, sizeof(w->position.server));
-	w->position_moved |= count > 0;
-	enum fl_end end = END_NONE;
-	if (has_changes || (w->position_moved && due_in(w->submitted_at) == 0))
+	if (end == END_NONE && count > 0) {
+		take_server(w);
+		w->position_moved = true;
+	}
+	if (end == END_NONE && (has_changes || (w->position_moved && due_in(w->submitted_at) == 0)))
 		end = submit(w, count);
 	if (result != 0 && end == END_NONE) {
-		const struct fl_transaction *at = &w->txns[count]->view;
+		const struct fl_transaction *at = &w->txns[begin + count]->view;
 		fl_error(w->config->name, "%s: the transaction before %.*s:%llu%s%.*s: %s",
 			result == FL_ENOMEM ? "out of memory" : "halted", (int)at->file.size,
 			at->file.data, (unsigned long long)at->position,
@@ -189,8 +256,9 @@ enum fl_end fl_worker_settle(struct fl_worker *w, bool all, int *ret_wait)
 {
 	enum fl_end end = END_NONE;
 	*ret_wait = -1;
-	if (w->position_moved) {
-		int due = all ? 0 : due_in(w->submitted_at);
+	bool const looks = w->config->plugin->position != NULL && !all;
+	if (w->position_moved || looks) {
+		int due = all ? 0 : left_of(w->position_moved ? IDLE_MS : LOOK_MS, w->submitted_at);
 		if (due == 0) {
 			begin_batch(w);
 			end = submit(w, 0);
@@ -281,7 +349,9 @@ enum fl_end fl_worker_find_position(struct fl_worker *w)
 			result = text.size > 0 ? fl_position_parse(bytes, &w->position, &err)
 					       : fl_position_copy(w->config->start, &w->position);
 	}
-	if (result != 0) {
+	if (result == FL_EIO || result == FL_ENOMEM) {
+		end = fl_worker_outcome(w, FL_RETRY, &err);
+	} else if (result != 0) {
 		fl_error(w->config->name, "halted: its position can't be read: %s%s", err.text,
 			result == FL_EINVAL
 				? ": remove it, and empty the cache, to begin at `start`"

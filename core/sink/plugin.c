@@ -155,7 +155,9 @@ static int check_plugin(
 						  : NULL;
 	if (missing != NULL)
 		return refuse(file, err, "it has no %s, which every sink must have", missing);
-	if (p->takes != FL_TAKES_OPERATIONS && p->takes != FL_TAKES_CHANGES)
+	unsigned const more =
+		FL_TAKES_HASHES | FL_TAKES_EXISTING | FL_TAKES_PATTERNS | FL_TAKES_ATOMIC;
+	if ((p->takes & ~more) != FL_TAKES_OPERATIONS && p->takes != FL_TAKES_CHANGES)
 		return refuse(file, err,
 			"it says that it takes %u; it must be operations (%d) or changes (%d)",
 			p->takes, FL_TAKES_OPERATIONS, FL_TAKES_CHANGES);
@@ -294,7 +296,7 @@ void fl_plugin_print_help(const struct fl_sink_plugin *plugin, FILE *to)
 {
 	fprintf(to, "%s - %s\n\n", plugin->name, plugin->summary);
 	fprintf(to, "takes      %s\n",
-		plugin->takes == FL_TAKES_OPERATIONS
+		(plugin->takes & FL_TAKES_OPERATIONS) != 0
 			? "operations: keys and values, by the [map:NAME] sections"
 			: "changes: every row of every table, as it was changed");
 	fprintf(to, "positions  %s\n",

@@ -56,6 +56,7 @@ struct fl_worker {
 	bool broken; /* the instance has failed: it can only be closed */
 	bool skip;   /* the seat begins before our position */
 	unsigned failures;
+	uint64_t coalesced; /* operations that later ones have made void */
 	struct fl_txn *txns[FL_BATCH_TRANSACTIONS];
 	const struct fl_transaction *views[FL_BATCH_TRANSACTIONS];
 	size_t txn_count;

@@ -70,8 +70,27 @@ static enum fl_end change_seat(struct fl_worker *w)
 	return wait_for_seat(w);
 }
 
+/* By GTIDs, since a server that was promoted may have some of what we have behind what is new;
+ * until the lane has delivered all that we have. */
+static bool is_among_ours(struct fl_worker *w, const struct fl_txn *txn)
+{
+	struct fl_gtid_set *delivered = w->seat->joined;
+	bool const ours = fl_gtid_set_contains(w->position.gtids, &txn->gtid);
+	/* If memory runs out we go on looking at each. */
+	if (txn->view.last && fl_gtid_set_add(delivered, &txn->gtid) == 0 &&
+		fl_gtid_set_covers(delivered, w->position.gtids))
+		w->skip = false;
+	return ours;
+}
+
 static bool is_behind_us(struct fl_worker *w, const struct fl_txn *txn)
 {
+	bool const by_gtids = w->skip && w->seat->joined != NULL && w->position.gtids != NULL;
+	if (by_gtids && txn->gtid.kind != FL_GTID_NONE)
+		return is_among_ours(w, txn);
+	/* A place alone says nothing that is not said again. */
+	if (by_gtids)
+		return txn->is_place;
 	if (w->skip)
 		w->skip = fl_binlog_compare(txn->view.file.data, txn->view.position,
 				  w->position.file, w->position.offset) <= 0;

@@ -43,7 +43,7 @@ struct fl_worker *fl_worker_create(const struct fl_worker_config *config)
 		.halt_on_doubt = config->on_doubt == FL_ON_DOUBT_HALT,
 		.memory = &w->memory,
 	};
-	if (config->plugin->takes == FL_TAKES_OPERATIONS) {
+	if ((config->plugin->takes & FL_TAKES_OPERATIONS) != 0) {
 		w->mapper = fl_mapper_create(config->map, config->name, config->on_doubt);
 		if (w->mapper == NULL)
 			goto no_mapper;

@@ -25,6 +25,9 @@ struct fl_worker_config {
 	const struct fl_map *map;
 	enum fl_on_doubt on_doubt;
 	enum fl_on_cold on_cold;
+	bool coalesce; /* of several writes of a key in a batch the last alone is submitted */
+	size_t max_batch_ops,
+		max_batch_bytes; /* a batch ends with the transaction that reaches it */
 	const char *state_dir; /* for a sink that keeps no position, and to know later that one that
 				* does had one; NULL: it is not kept */
 	/* Finds where the source's binlog begins, on the worker's thread. Blocks. 0, or FL_E... */

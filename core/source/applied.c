@@ -27,13 +27,14 @@ static int append_set(
 static int lacks(const struct fl_buf *what, struct fl_err *err)
 {
 	enum { SHOWN = 160 };
-	return fl_err_set(err, FL_EFATAL,
+	fl_err_set(err, FL_EFATAL,
 		"the source does not have all of the transactions that were applied: it lacks "
 		"%.*s%s. It "
 		"has lost them, has not come as far yet, or is another server; to go on with it "
 		"all the same, empty the caches, remove the stored positions and start over",
 		what->size < SHOWN ? (int)what->size : SHOWN, what->data,
 		what->size > SHOWN ? " ..." : "");
+	return 1;
 }
 
 /* One GTID of a list of MariaDB's, and steps behind it; false at the end. */

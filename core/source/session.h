@@ -30,11 +30,13 @@ struct fl_source_config {
 	const char *start;  /* "current", "earliest", "FILE:POS" or a GTID set */
 	unsigned heartbeat; /* seconds, >= 1: how often an idle source is to send a sign of life; a
 			     * read that waits for 3 times as long has lost its connection */
-	unsigned connect_timeout; /* seconds */
-	bool tls;		  /* encrypted and verified, or no connection */
-	const char *tls_ca;	  /* PEM file; NULL: the system's */
-	bool on_purged_current;	  /* go on at the end of the binlog where what was before is gone */
-	bool geojson;		  /* geometries are shown as GeoJSON, not as their bytes */
+	unsigned connect_timeout;  /* seconds */
+	bool tls;		   /* encrypted and verified, or no connection */
+	const char *tls_ca;	   /* PEM file; NULL: the system's */
+	unsigned catch_up_timeout; /* seconds to wait for a host that lacks what was applied, and
+				    * for those that can't be reached where others have purged it */
+	bool on_purged_current; /* go on at the end of the binlog where what was before is gone */
+	bool geojson;		/* geometries are shown as GeoJSON, not as their bytes */
 };
 
 enum fl_flavour { FL_MARIADB, FL_MYSQL };
@@ -94,9 +96,9 @@ int fl_session_is_at(
 /* Checks a `start` setting's form alone. */
 int fl_start_check(const char *start, struct fl_err *err);
 
-/* Whether this server can be gone on with by whoever has everything up to `applied`: 0; FL_EFATAL:
- * it lacks some of that, or without GTIDs is another server (the text says which and what to do);
- * FL_ELOST; FL_ENOMEM. */
+/* Whether this server can be gone on with by whoever has everything up to `applied`: 0; 1: it lacks
+ * some of that, and may have it later (the text says what); FL_EFATAL: without GTIDs it is another
+ * server (the text says which and what to do); FL_ELOST; FL_ENOMEM. */
 int fl_session_check(
 	struct fl_session *session, const struct fl_position *applied, struct fl_err *err);
 

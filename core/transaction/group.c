@@ -15,7 +15,7 @@ void fl_group_end(struct fl_grouper *g)
 	g->touched = NULL;
 	g->in_group = g->begun = g->standalone = g->is_xa = g->too_large = g->anonymous = false;
 	g->savepoints_lost = g->rolled_back = g->scanning = g->dirty = g->has_ddl = g->vouched =
-		false;
+		g->owes = false;
 	g->parts = 0;
 	g->savepoint_count = 0;
 	g->gtid.kind = FL_GTID_NONE;
@@ -156,6 +156,17 @@ int fl_group_emit(struct fl_grouper *g, bool last, struct fl_err *err)
 	return result != 0 ? fl_err_set(err, result, "stopped") : 0;
 }
 
+/* Parts of the transaction under way have been passed on, now or when it came before. */
+static void keep_torn(struct fl_grouper *g)
+{
+	if (g->parts == 0 && !g->owes)
+		return;
+	fl_txn_unref(g->torn);
+	g->torn = g->touched;
+	g->touched = NULL;
+	g->torn_gtid = g->gtid;
+}
+
 int fl_group_commit(
 	struct fl_grouper *g, const struct fl_event *event, uint64_t xid, struct fl_err *err)
 {
@@ -174,6 +185,7 @@ int fl_group_commit(
 			g->doubts = g->txn;
 			g->txn = NULL;
 		}
+		keep_torn(g);
 		fl_group_end(g);
 		return FL_GROUPER_AGAIN;
 	}
@@ -318,7 +330,7 @@ int fl_group_rollback_to(struct fl_grouper *g, struct fl_bytes name, struct fl_e
 int fl_group_tear(struct fl_grouper *g, struct fl_err *err)
 {
 	int result = 0;
-	if (g->parts > 0) {
+	if (g->parts > 0 || g->owes) {
 		g->gtid.kind = FL_GTID_NONE;
 		g->anonymous = false;
 		result = fl_group_doubt_touched(
@@ -332,12 +344,7 @@ int fl_group_tear(struct fl_grouper *g, struct fl_err *err)
 
 void fl_group_interrupt(struct fl_grouper *g)
 {
-	if (g->parts > 0) {
-		fl_txn_unref(g->torn);
-		g->torn = g->touched;
-		g->touched = NULL;
-		g->torn_gtid = g->gtid;
-	}
+	keep_torn(g);
 	fl_group_end(g);
 }
 
@@ -349,17 +356,26 @@ static bool is_same(const struct fl_gtid *a, const struct fl_gtid *b)
 	return strcmp(as, bs) == 0;
 }
 
+int fl_group_give_up_torn(struct fl_grouper *g, struct fl_err *err)
+{
+	if (g->torn == NULL)
+		return 0;
+	g->touched = g->torn;
+	g->torn = NULL;
+	g->parts = 1;
+	return fl_group_tear(g, err);
+}
+
 int fl_group_begin(struct fl_grouper *g, const struct fl_gtid *gtid, struct fl_err *err)
 {
 	/* Without GTIDs what comes first is what stands at the place where it began. */
 	int result = 0;
-	if (g->torn != NULL && !is_same(&g->torn_gtid, gtid)) {
+	if (g->torn != NULL && !is_same(&g->torn_gtid, gtid))
+		result = fl_group_give_up_torn(g, err);
+	/* It has come again, and may be torn again before it comes as far. */
+	g->owes = g->torn != NULL;
+	if (g->owes)
 		g->touched = g->torn;
-		g->torn = NULL;
-		g->parts = 1;
-		result = fl_group_tear(g, err);
-	}
-	fl_txn_unref(g->torn);
 	g->torn = NULL;
 	g->vouched = g->has_vouched_for && is_same(&g->vouched_for.gtid, gtid);
 	g->has_vouched_for = g->vouched;

@@ -62,6 +62,7 @@ struct fl_grouper {
 	/* A transaction of which parts had been passed on when the connection was lost. It is
 	 * expected to come again; if another one comes in its place, it was never committed. */
 	struct fl_txn *torn; /* the tables it touched; or NULL */
+	bool owes;	     /* the one under way is that one, come again: they are in `touched` */
 	struct fl_gtid torn_gtid;
 
 	/* A transaction that was scanned and is to be read again. */
@@ -110,6 +111,8 @@ int fl_group_rollback_to(struct fl_grouper *g, struct fl_bytes name, struct fl_e
 
 /* The transaction under way will not be ended: what was passed on of it is in doubt. */
 int fl_group_tear(struct fl_grouper *g, struct fl_err *err);
+/* The one that was torn will not come again: as fl_group_tear(). */
+int fl_group_give_up_torn(struct fl_grouper *g, struct fl_err *err);
 /* The connection has ended in the middle of the transaction under way, if there is one. */
 void fl_group_interrupt(struct fl_grouper *g);
 /* A transaction begins: perhaps the one that was interrupted, or that is read again. */

@@ -54,6 +54,12 @@ void fl_grouper_restart(struct fl_grouper *g, const struct fl_position *from,
 	g->offset = g->told = from->offset;
 }
 
+int fl_grouper_abandon(struct fl_grouper *g, struct fl_err *err)
+{
+	fl_group_interrupt(g);
+	return fl_group_give_up_torn(g, err);
+}
+
 void fl_grouper_forget_prepared(struct fl_grouper *g)
 {
 	fl_prepared_clear(g->prepared);

@@ -47,6 +47,9 @@ void fl_grouper_restart(struct fl_grouper *grouper, const struct fl_position *fr
 
 /* XA COMMIT of what is prepared now will be a doubt. */
 void fl_grouper_forget_prepared(struct fl_grouper *grouper);
+/* Nothing more will be fed, and those that go on go on without it: what was passed on of a
+ * transaction that has not ended is put in doubt. As fl_grouper_feed(). */
+int fl_grouper_abandon(struct fl_grouper *grouper, struct fl_err *err);
 
 /* The next event begins at this offset of the same file: for a source that can be moved. */
 void fl_grouper_move(struct fl_grouper *grouper, uint64_t offset);

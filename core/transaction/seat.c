@@ -35,6 +35,7 @@ void fl_seat_unref(struct fl_seat *seat)
 		fl_seat_abandon(seat->next);
 	fl_seat_unref(seat->next);
 	fl_queue_destroy(seat->queue, release);
+	fl_gtid_set_destroy(seat->joined);
 	free(seat);
 }
 

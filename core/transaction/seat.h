@@ -25,6 +25,7 @@ struct fl_seat {
 	struct fl_err reason;
 	char server[FL_SERVER_NAME_SIZE]; /* that its transactions come from; set before the first,
 					   * and never another one */
+	struct fl_gtid_set *joined; /* of a next one: what its lane had delivered before; or NULL */
 	struct fl_seat *next; /* MOVED: where to go on; the sink takes it, and its reference */
 	atomic_uint references;
 	/* The reader's: how long it has waited for this seat lately. */

@@ -18,6 +18,8 @@
  * ABI CHANGES
  *   1.0  the first
  *   1.1  fl_host: memory
+ *   1.2  FL_KEY_HASH, fl_operation.flags (where there was padding), FL_TAKES_HASHES, _EXISTING,
+ *        _PATTERNS, _ATOMIC: a sink that does not declare them gets none of it
  */
 #ifndef FASTLANE_SINK_H
 #define FASTLANE_SINK_H
@@ -30,7 +32,7 @@ extern "C" {
 
 /* A plugin fits if its major number equals the host's and its minor number is not above it. */
 #define FL_ABI_MAJOR 1
-#define FL_ABI_MINOR 1
+#define FL_ABI_MINOR 2
 
 enum fl_level {
 	FL_LEVEL_ERROR,
@@ -53,19 +55,43 @@ enum fl_operation_kind {
 	FL_KEY_SET,    /* key = value, for ttl seconds (0: for ever) */
 	FL_KEY_DELETE, /* key */
 	FL_KEY_CLEAR,  /* every key that fits `key` as a pattern; see struct fl_operation */
+	FL_KEY_HASH, /* 1.2. key = a hash of exactly the fields in value, for ttl seconds; read them
+		      * with fl_field_next(). No fields: delete the key. */
+};
+
+enum {
+	FL_IF_EXISTS = 1, /* 1.2. SET and HASH: do nothing unless the key is there already */
 };
 
 struct fl_operation {
 	enum fl_operation_kind kind;
 	uint32_t ttl;	      /* seconds; 0: the value does not expire */
 	uint32_t transaction; /* index into the batch's transactions */
+	uint32_t flags;	      /* 1.2. FL_IF_EXISTS */
 	struct fl_bytes
 		key; /* CLEAR: a pattern: any byte of the key itself stands behind a backslash
 		      * if it is one of * ? [ ] \ ; a bare * stands for any run of bytes. (It is
 		      * what Redis's SCAN ... MATCH takes.) A sink that can't list its keys
 		      * forgets more than that: a cache may forget, it may not lie. */
-	struct fl_bytes value; /* SET */
+	struct fl_bytes value; /* SET, HASH */
 };
+
+/* Takes the next field of a HASH off its value; false at the end. */
+static inline bool fl_field_next(
+	struct fl_bytes *value, struct fl_bytes *ret_name, struct fl_bytes *ret_text)
+{
+	struct fl_bytes *parts[] = { ret_name, ret_text };
+	if (value->size == 0)
+		return false;
+	for (int i = 0; i < 2; i++) {
+		uint32_t size;
+		memcpy(&size, value->data, sizeof(size));
+		*parts[i] = (struct fl_bytes){ value->data + sizeof(size), size };
+		value->data += sizeof(size) + size;
+		value->size -= sizeof(size) + size;
+	}
+	return true;
+}
 
 /* Whole transactions in commit order. Belongs to the core, valid until submit() returns. */
 struct fl_batch {
@@ -155,6 +181,15 @@ struct fl_host {
 enum {
 	FL_TAKES_OPERATIONS = 1, /* cache sinks: keys and values, by the [map:...] sections */
 	FL_TAKES_CHANGES = 2,	 /* stream sinks: the changes themselves */
+	/* 1.2. What a cache sink can do besides, added to FL_TAKES_OPERATIONS. */
+	FL_TAKES_HASHES = 4,	/* FL_KEY_HASH */
+	FL_TAKES_EXISTING = 8,	/* FL_IF_EXISTS */
+	FL_TAKES_PATTERNS = 16, /* FL_KEY_CLEAR without forgetting more than the pattern says, in
+				 * steps that do not block its server: rules may then ask for it
+				 * row by row */
+	FL_TAKES_ATOMIC = 32,	/* readers see a batch all at once: of several writes of a key in it
+				 * the core passes on the last alone. (The operations between two
+				 * CLEARs count as a batch of their own.) */
 };
 
 /* The one exported symbol. The first three fields never move. */
@@ -164,7 +199,7 @@ struct fl_sink_plugin {
 	const char *name;	       /* as in `plugin = name`, and the module's file name */
 	const char *summary;	       /* one line */
 	const struct fl_option *options;
-	unsigned takes; /* FL_TAKES_OPERATIONS or FL_TAKES_CHANGES */
+	unsigned takes; /* FL_TAKES_OPERATIONS, perhaps with more; or FL_TAKES_CHANGES */
 
 	/* Makes an instance and connects it. May block, no longer than its own time limits. Returns
 	 * DONE and an instance; RETRY if what it needs can't be reached now; FAILED if it never

@@ -53,6 +53,8 @@ struct link {
 	size_t log_start;
 	unsigned quiet;		    /* at the log's end, without an answerer behind them */
 	unsigned refused;	    /* of those at its start */
+	unsigned replaces;	    /* quiet ones in the log */
+	unsigned not_stored;	    /* replacements among them, of keys that were not there */
 	unsigned missed;	    /* deletes among them, of keys that were not there */
 	unsigned repairs;	    /* keys that are to be deleted since their value was refused */
 	unsigned careful;	    /* so many more operations are to be answered one by one */

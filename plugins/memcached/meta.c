@@ -6,7 +6,8 @@
  *
  *   - to the oldest record that always has an answer, and then all quiet ones before it are done;
  *   - or, if it is an error and there are quiet ones before that, to one of them; or, if it says
- * that a key to be deleted was not there, which not every version keeps quiet about.
+ *     that a key to be replaced was not there; or one to be deleted, which not every version keeps
+ *     quiet about.
  *
  * Where a value is refused for want of room, its key must not keep an older value. (memcached
  * deletes it by itself; we don't count on it.) If it was a quiet one, any of its group may be
@@ -30,8 +31,10 @@ enum {
 
 enum kind {
 	QUIET_SET,
+	QUIET_REPLACE, /* a set of what is there already */
 	QUIET_DELETE,
 	LOUD_SET,
+	LOUD_REPLACE,
 	LOUD_DELETE,
 	REPAIR, /* deletes a key whose value was refused */
 	MARK,	/* has an answer, and nothing else */
@@ -68,7 +71,8 @@ static void note(struct link *link, struct record record, struct fl_bytes key)
 	record.key_size = (uint8_t)key.size;
 	fl_buf_append(&link->log, &record, sizeof(record));
 	fl_buf_append(&link->log, key.data, key.size);
-	if (record.kind == QUIET_SET || record.kind == QUIET_DELETE)
+	link->replaces += record.kind == QUIET_REPLACE;
+	if (record.kind <= QUIET_DELETE)
 		link->quiet++;
 	else
 		link->quiet = 0;
@@ -84,8 +88,9 @@ static void mark(struct link *link)
 }
 
 static void put_set(
-	struct link *link, struct fl_bytes key, struct fl_bytes value, uint32_t ttl, bool is_quiet)
+	struct link *link, struct fl_bytes key, struct fl_bytes value, uint32_t ttl, enum kind kind)
 {
+	bool const is_quiet = kind <= QUIET_DELETE;
 	put(link, "ms ", 3);
 	put(link, key.data, key.size);
 	put(link, " ", 1);
@@ -94,6 +99,8 @@ static void put_set(
 		put(link, " T", 2);
 		put_number(link, (uint64_t)sink_expiration(ttl));
 	}
+	if (kind == QUIET_REPLACE || kind == LOUD_REPLACE)
+		put(link, " MR", 3);
 	put(link, " q\r\n", is_quiet ? 4 : 0);
 	put(link, "\r\n", is_quiet ? 0 : 2);
 	put(link, value.data, value.size);
@@ -137,9 +144,11 @@ enum fl_outcome meta_apply(struct memcached_sink *self, struct link *link,
 	if (is_loud || link->quiet >= GROUP)
 		mark(link);
 	if (is_set) {
-		record.kind = is_loud ? LOUD_SET : QUIET_SET;
+		bool const replaces = (operation->flags & FL_IF_EXISTS) != 0;
+		record.kind = is_loud ? (replaces ? LOUD_REPLACE : LOUD_SET)
+				      : (replaces ? QUIET_REPLACE : QUIET_SET);
 		record.value_size = size < UINT32_MAX ? (uint32_t)size : UINT32_MAX;
-		put_set(link, key, operation->value, operation->ttl, !is_loud);
+		put_set(link, key, operation->value, operation->ttl, record.kind);
 	} else {
 		record.kind = is_loud ? LOUD_DELETE : QUIET_DELETE;
 		put_delete(link, key, !is_loud);
@@ -166,7 +175,7 @@ void meta_write_canary(struct memcached_sink *self, struct link *link)
 {
 	struct fl_bytes key = { self->canary_key, strlen(self->canary_key) };
 	mark(link);
-	put_set(link, key, (struct fl_bytes){ link->canary, strlen(link->canary) }, 0, false);
+	put_set(link, key, (struct fl_bytes){ link->canary, strlen(link->canary) }, 0, CANARY);
 	note(link, (struct record){ .kind = CANARY }, (struct fl_bytes){ 0 });
 	link->canary_is_due = true;
 }
@@ -192,11 +201,12 @@ static bool look(const struct link *link, size_t at, struct record *ret, struct 
 
 static bool is_quiet(const struct record *record)
 {
-	return record->kind == QUIET_SET || record->kind == QUIET_DELETE;
+	return record->kind <= QUIET_DELETE;
 }
 
 static void drop(struct link *link, const struct record *record)
 {
+	link->replaces -= record->kind == QUIET_REPLACE;
 	link->log_start += sizeof(*record) + record->key_size;
 	if (link->log_start == link->log.size) {
 		link->log_start = link->log.size = 0; /* and if it has failed, it has */
@@ -237,7 +247,7 @@ static enum fl_outcome refuse(
 		link->careful = CAREFUL;
 		return ++link->refused <= GROUP ? FL_DONE : wire_confused(link, line, err);
 	}
-	if (record.kind == LOUD_SET) {
+	if (record.kind == LOUD_SET || record.kind == LOUD_REPLACE) {
 		if (link->careful > 0)
 			link->careful = CAREFUL;
 		sink_note_too_large(self, key, record.value_size);
@@ -257,15 +267,16 @@ static enum fl_outcome pass_quiet(
 {
 	struct record record;
 	struct fl_bytes key;
-	unsigned sets = 0, deletes = 0;
+	unsigned sets = 0, replaces = 0, deletes = 0;
 	for (; look(link, link->log_start, &record, &key) && is_quiet(&record);
 		drop(link, &record)) {
-		sets += record.kind == QUIET_SET;
+		sets += record.kind != QUIET_DELETE;
+		replaces += record.kind == QUIET_REPLACE;
 		deletes += record.kind == QUIET_DELETE;
-		if (link->refused > 0 && record.kind == QUIET_SET)
+		if (link->refused > 0 && record.kind != QUIET_DELETE)
 			repair(link, key);
 	}
-	if (link->refused > sets || link->missed > deletes)
+	if (link->refused > sets || link->not_stored > replaces || link->missed > deletes)
 		return wire_confused(link, line, err);
 	if (link->refused > 0)
 		self->host->log(self->host->ctx, FL_LEVEL_WARN,
@@ -274,7 +285,7 @@ static enum fl_outcome pass_quiet(
 			"all of them are deleted",
 			link->name, link->refused, sets);
 	self->too_large += link->refused;
-	link->refused = link->missed = 0;
+	link->refused = link->not_stored = link->missed = 0;
 	return FL_DONE;
 }
 
@@ -284,6 +295,8 @@ static bool is_expected(const struct record *record, struct fl_bytes line)
 	case LOUD_SET:
 	case CANARY:
 		return is_code(line, "HD");
+	case LOUD_REPLACE:
+		return is_code(line, "HD") || is_code(line, "NS");
 	case LOUD_DELETE:
 	case REPAIR:
 		return is_code(line, "HD") || is_code(line, "NF");
@@ -314,6 +327,11 @@ enum fl_outcome meta_answer(
 		return wire_confused(link, line, err);
 	if (is_code(line, "NF") && look(link, link->log_start, &record, &key) && is_quiet(&record))
 		return ++link->missed <= GROUP ? FL_DONE : wire_confused(link, line, err);
+	if (is_code(line, "NS") && link->not_stored < link->replaces &&
+		look(link, link->log_start, &record, &key) && is_quiet(&record)) {
+		link->not_stored++;
+		return FL_DONE;
+	}
 	enum fl_outcome outcome = pass_quiet(self, link, line, err);
 	if (outcome != FL_DONE)
 		return outcome;

@@ -93,9 +93,11 @@ static enum fl_outcome set(struct memcached_sink *self, const struct fl_operatio
 {
 	memcached_return_t r = MEMCACHED_E2BIG;
 	if (operation->value.size <= self->item_max)
-		r = memcached_set(self->pool.connections, key.data, key.size, operation->value.data,
+		r = (operation->flags & FL_IF_EXISTS ? memcached_replace : memcached_set)(
+			self->pool.connections, key.data, key.size, operation->value.data,
 			operation->value.size, sink_expiration(operation->ttl), 0);
-	if (r == MEMCACHED_SUCCESS)
+	if (r == MEMCACHED_SUCCESS ||
+		(r == MEMCACHED_NOTSTORED && (operation->flags & FL_IF_EXISTS) != 0))
 		return FL_DONE;
 	/* The server's own limit is lower, or it has no room for items of this size: the key must
 	 * not keep an older value. */

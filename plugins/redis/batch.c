@@ -42,21 +42,42 @@ void resp_word(struct fl_buf *out, const char *data, size_t size)
 	fl_buf_append(out, "\r\n", 2);
 }
 
+/* What was sent, and what answers it. */
+enum kind {
+	SET = 'S',	   /* OK */
+	REPLACE = 'R',	   /* OK or nil */
+	DELETE = 'D',	   /* a number, as the others */
+	HASH = 'H',	   /* all of a hash's fields, behind the DELETE of the key */
+	EXPIRE = 'E',	   /* ... and when it expires */
+	REPLACE_HASH = 'V' /* all of that, in a script, if the key is there */
+};
+
+static void append_ttl(struct fl_buf *out, uint32_t ttl)
+{
+	char digits[12];
+	int size = snprintf(digits, sizeof(digits), "%u", ttl);
+	resp_word(out, digits, (size_t)size);
+}
+
 static void append_set(struct fl_buf *out, const struct fl_operation *operation)
 {
-	static const char set[] = "*3\r\n$3\r\nSET\r\n", set_ex[] = "*5\r\n$3\r\nSET\r\n";
-	if (operation->ttl == 0)
+	static const char set[] = "*3\r\n$3\r\nSET\r\n";
+	bool const replaces = (operation->flags & FL_IF_EXISTS) != 0;
+	size_t const more = (operation->ttl != 0 ? 2u : 0u) + (replaces ? 1u : 0u);
+	if (more == 0) {
 		fl_buf_append(out, set, sizeof(set) - 1);
-	else
-		fl_buf_append(out, set_ex, sizeof(set_ex) - 1);
+	} else {
+		resp_command(out, 3 + more);
+		resp_word(out, "SET", 3);
+	}
 	resp_word(out, operation->key.data, operation->key.size);
 	resp_word(out, operation->value.data, operation->value.size);
 	if (operation->ttl != 0) {
-		char digits[12];
-		int size = snprintf(digits, sizeof(digits), "%u", operation->ttl);
-		fl_buf_text(out, "$2\r\nEX\r\n");
-		resp_word(out, digits, (size_t)size);
+		resp_word(out, "EX", 2);
+		append_ttl(out, operation->ttl);
 	}
+	if (replaces)
+		resp_word(out, "XX", 2);
 }
 
 static void append_delete(struct fl_buf *out, const struct fl_operation *operation)
@@ -64,6 +85,60 @@ static void append_delete(struct fl_buf *out, const struct fl_operation *operati
 	static const char del[] = "*2\r\n$3\r\nDEL\r\n";
 	fl_buf_append(out, del, sizeof(del) - 1);
 	resp_word(out, operation->key.data, operation->key.size);
+}
+
+static size_t append_fields(struct fl_buf *out, struct fl_bytes value)
+{
+	struct fl_bytes name, text;
+	size_t count = 0;
+	while (fl_field_next(&value, &name, &text)) {
+		count++;
+		if (out == NULL)
+			continue;
+		resp_word(out, name.data, name.size);
+		resp_word(out, text.data, text.size);
+	}
+	return count;
+}
+
+/* Fields that the row has no longer are to go, so the key goes first. */
+static void append_hash(
+	struct fl_buf *out, struct fl_buf *kinds, const struct fl_operation *operation)
+{
+	size_t const fields = append_fields(NULL, operation->value);
+	append_delete(out, operation);
+	fl_buf_char(kinds, DELETE);
+	if (fields == 0)
+		return;
+	resp_command(out, 2 + 2 * fields);
+	resp_word(out, "HSET", 4);
+	resp_word(out, operation->key.data, operation->key.size);
+	append_fields(out, operation->value);
+	fl_buf_char(kinds, HASH);
+	if (operation->ttl == 0)
+		return;
+	resp_command(out, 3);
+	resp_word(out, "EXPIRE", 6);
+	resp_word(out, operation->key.data, operation->key.size);
+	append_ttl(out, operation->ttl);
+	fl_buf_char(kinds, EXPIRE);
+}
+
+static void append_replace_hash(struct fl_buf *out, const struct fl_operation *operation)
+{
+	static const char script[] =
+		"if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end "
+		"redis.call('DEL', KEYS[1]) "
+		"for i = 2, #ARGV, 2 do redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end "
+		"if ARGV[1] ~= '0' then redis.call('EXPIRE', KEYS[1], ARGV[1]) end "
+		"return 1";
+	resp_command(out, 5 + 2 * append_fields(NULL, operation->value));
+	resp_word(out, "EVAL", 4);
+	resp_word(out, script, sizeof(script) - 1);
+	resp_word(out, "1", 1);
+	resp_word(out, operation->key.data, operation->key.size);
+	append_ttl(out, operation->ttl);
+	append_fields(out, operation->value);
 }
 
 static bool is_position_key(struct redis_sink *self, struct fl_bytes key)
@@ -81,12 +156,15 @@ static bool is_position_key(struct redis_sink *self, struct fl_bytes key)
 }
 
 /* The kind under which an operation is sent. */
-static char kind_of(struct redis_sink *self, const struct fl_operation *operation, uint32_t forget)
+static enum kind kind_of(
+	struct redis_sink *self, const struct fl_operation *operation, uint32_t forget)
 {
-	if (operation->kind != FL_KEY_SET || operation->transaction == forget)
-		return 'D';
+	bool const replaces = (operation->flags & FL_IF_EXISTS) != 0;
+	if (operation->kind == FL_KEY_DELETE || operation->transaction == forget)
+		return DELETE;
 	if (operation->value.size <= VALUE_MAX)
-		return 'S';
+		return operation->kind == FL_KEY_HASH ? (replaces ? REPLACE_HASH : HASH)
+						      : (replaces ? REPLACE : SET);
 	if (!self->warned_of_size)
 		self->host->log(self->host->ctx, FL_LEVEL_WARN,
 			"a value of %zu bytes is beyond what the server takes: such keys are "
@@ -95,7 +173,23 @@ static char kind_of(struct redis_sink *self, const struct fl_operation *operatio
 			(int)(operation->key.size < 200 ? operation->key.size : 200),
 			operation->key.data);
 	self->warned_of_size = true;
-	return 'D';
+	return DELETE;
+}
+
+static void append(struct fl_buf *out, struct fl_buf *kinds, enum kind kind,
+	const struct fl_operation *operation)
+{
+	if (kind == HASH) {
+		append_hash(out, kinds, operation);
+		return;
+	}
+	fl_buf_char(kinds, (char)kind);
+	if (kind == REPLACE_HASH)
+		append_replace_hash(out, operation);
+	else if (kind == DELETE)
+		append_delete(out, operation);
+	else
+		append_set(out, operation);
 }
 
 enum fl_outcome redis_send(struct redis_sink *self, const struct fl_batch *batch, size_t begin,
@@ -115,12 +209,7 @@ enum fl_outcome redis_send(struct redis_sink *self, const struct fl_batch *batch
 		const struct fl_operation *operation = &batch->operations[i];
 		if (is_position_key(self, operation->key))
 			continue;
-		char kind = kind_of(self, operation, forget);
-		fl_buf_char(&sent->kinds, kind);
-		if (kind == 'S')
-			append_set(out, operation);
-		else
-			append_delete(out, operation);
+		append(out, &sent->kinds, kind_of(self, operation, forget), operation);
 	}
 	if (moves) {
 		redis_mark(self, batch->id, batch->position, &sent->mark);
@@ -128,7 +217,7 @@ enum fl_outcome redis_send(struct redis_sink *self, const struct fl_batch *batch
 		resp_word(out, "SET", 3);
 		resp_word(out, self->position_key, strlen(self->position_key));
 		resp_word(out, sent->mark.data, sent->mark.size);
-		fl_buf_char(&sent->kinds, 'S');
+		fl_buf_char(&sent->kinds, SET);
 	}
 	fl_buf_text(out, "*1\r\n$4\r\nEXEC\r\n");
 	if (sent->kinds.failed || sent->mark.failed)
@@ -201,10 +290,21 @@ static enum fl_outcome check_result(
 {
 	if (result->type == REDIS_REPLY_ERROR)
 		return redis_refused(self, result->str, err);
-	if (kind == 'S' ? result->type != REDIS_REPLY_STATUS || strcmp(result->str, "OK") != 0
-			: result->type != REDIS_REPLY_INTEGER)
-		return redis_confused(self, kind == 'S' ? "SET" : "DEL", err);
+	bool const is_set = kind == SET || kind == REPLACE;
+	if (kind == REPLACE && result->type == REDIS_REPLY_NIL)
+		return FL_DONE;
+	if (is_set ? result->type != REDIS_REPLY_STATUS || strcmp(result->str, "OK") != 0
+		   : result->type != REDIS_REPLY_INTEGER)
+		return redis_confused(self, is_set ? "SET" : "DEL, HSET or EXPIRE", err);
 	return FL_DONE;
+}
+
+enum fl_outcome redis_overtaken(struct redis_sink *self, struct fl_err *err)
+{
+	fl_err_set(err, FL_ELOST,
+		"%s: %s is gone, or somebody else has written it: the batch was not applied",
+		self->address, self->position_key);
+	return FL_RETRY;
 }
 
 static enum fl_outcome check_results(struct redis_sink *self, const struct sent *sent,
@@ -213,13 +313,8 @@ static enum fl_outcome check_results(struct redis_sink *self, const struct sent 
 	size_t count = sent->kinds.size;
 	if (reply->type == REDIS_REPLY_ERROR)
 		return redis_refused(self, reply->str, err);
-	if (reply->type == REDIS_REPLY_NIL) {
-		fl_err_set(err, FL_ELOST,
-			"%s: %s is gone, or somebody else has written it: the batch was not "
-			"applied",
-			self->address, self->position_key);
-		return FL_RETRY;
-	}
+	if (reply->type == REDIS_REPLY_NIL)
+		return redis_overtaken(self, err);
 	if (reply->type != REDIS_REPLY_ARRAY || reply->elements != count)
 		return redis_confused(self, "EXEC", err);
 	enum fl_outcome outcome = FL_DONE;
@@ -231,9 +326,7 @@ static enum fl_outcome check_results(struct redis_sink *self, const struct sent 
 	return outcome;
 }
 
-/* What the guard answers: OK to WATCH, and whether the position key is as it should be. It can't be
- * told here why it is not: EXEC says that it did nothing. */
-static enum fl_outcome expect_guard(struct redis_sink *self, struct fl_err *err)
+enum fl_outcome redis_expect_guard(struct redis_sink *self, struct fl_err *err)
 {
 	static const int types[GUARD_REPLIES] = { REDIS_REPLY_STATUS, REDIS_REPLY_INTEGER };
 	for (size_t i = 0; i < GUARD_REPLIES; i++) {
@@ -255,7 +348,7 @@ static enum fl_outcome expect_guard(struct redis_sink *self, struct fl_err *err)
 enum fl_outcome redis_settle(struct redis_sink *self, struct fl_err *err)
 {
 	struct sent *sent = &self->sent[self->first];
-	enum fl_outcome outcome = expect_guard(self, err);
+	enum fl_outcome outcome = redis_expect_guard(self, err);
 	if (outcome == FL_DONE)
 		outcome = expect_queued(self, sent->kinds.size, err);
 	if (outcome != FL_DONE)

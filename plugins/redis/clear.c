@@ -7,51 +7,67 @@ static redisReply *ask(struct redis_sink *self, struct fl_err *err)
 	return redis_flush(self, err) == FL_DONE ? redis_reply(self, err) : NULL;
 }
 
-/* Deletes the keys of one step of SCAN. UNLINK leaves the work of freeing to another thread of the
- * server; before Redis 4 there is only DEL. */
+/* OK to MULTI, QUEUED to what deletes, and how many those were. */
+static enum fl_outcome expect_deleted(
+	struct redis_sink *self, bool *ret_unknown, struct fl_err *err)
+{
+	enum fl_outcome outcome = redis_expect_guard(self, err);
+	*ret_unknown = false;
+	for (int i = 0; i < 3 && outcome == FL_DONE; i++) {
+		redisReply *reply = redis_reply(self, err);
+		if (reply == NULL)
+			return FL_RETRY;
+		if (reply->type == REDIS_REPLY_ERROR && self->can_unlink &&
+			(*ret_unknown || strncmp(reply->str, "ERR unknown command", 19) == 0))
+			*ret_unknown = true; /* and EXEC says so too */
+		else if (reply->type == REDIS_REPLY_ERROR)
+			outcome = redis_refused(self, reply->str, err);
+		else if (i == 2 && reply->type == REDIS_REPLY_NIL)
+			outcome = redis_overtaken(self, err);
+		else if (i < 2 ? reply->type != REDIS_REPLY_STATUS
+			       : reply->type != REDIS_REPLY_ARRAY || reply->elements != 1)
+			outcome = redis_confused(self, "UNLINK", err);
+		else if (i == 2 && reply->element[0]->type == REDIS_REPLY_ERROR)
+			outcome = redis_refused(self, reply->element[0]->str, err);
+		freeReplyObject(reply);
+	}
+	return outcome;
+}
+
+/* Deletes the keys of one step of SCAN, if the position key is still as we have left it. UNLINK
+ * leaves the work of freeing to another thread of the server; before Redis 4 there is only DEL. */
 static enum fl_outcome delete_keys(
 	struct redis_sink *self, const redisReply *keys, struct fl_err *err)
 {
 	size_t own = strlen(self->position_key), count = 0;
-	for (size_t i = 0; i < keys->elements; i++)
-		if (keys->element[i]->type != REDIS_REPLY_STRING)
+	struct fl_buf *out = &self->out;
+	for (size_t i = 0; i < keys->elements; i++) {
+		const redisReply *key = keys->element[i];
+		if (key->type != REDIS_REPLY_STRING)
 			return redis_confused(self, "SCAN", err);
-	fl_buf_clear(&self->out);
-	for (int pass = 0; pass < 2; pass++) {
-		for (size_t i = 0; i < keys->elements; i++) {
-			const redisReply *key = keys->element[i];
-			if (key->len == own && memcmp(key->str, self->position_key, own) == 0)
-				continue;
-			if (pass == 0)
-				count++;
-			else
-				resp_word(&self->out, key->str, key->len);
-		}
-		if (count == 0)
-			return FL_DONE;
-		if (pass == 0) {
-			resp_command(&self->out, count + 1);
-			if (self->can_unlink)
-				resp_word(&self->out, "UNLINK", 6);
-			else
-				resp_word(&self->out, "DEL", 3);
-		}
+		count += key->len != own || memcmp(key->str, self->position_key, own) != 0;
 	}
-	redisReply *reply = ask(self, err);
-	if (reply == NULL)
-		return FL_RETRY;
-	enum fl_outcome outcome = FL_DONE;
-	if (reply->type == REDIS_REPLY_ERROR && self->can_unlink &&
-		strncmp(reply->str, "ERR unknown command", 19) == 0) {
-		self->can_unlink = false;
-		outcome = delete_keys(self, keys, err);
-	} else if (reply->type == REDIS_REPLY_ERROR) {
-		outcome = redis_refused(self, reply->str, err);
-	} else if (reply->type != REDIS_REPLY_INTEGER) {
-		outcome = redis_confused(self, "UNLINK", err);
+	if (count == 0)
+		return FL_DONE;
+	fl_buf_clear(out);
+	redis_guard(self, (struct fl_bytes){ self->sent_mark.data, self->sent_mark.size }, out);
+	fl_buf_text(out, "*1\r\n$5\r\nMULTI\r\n");
+	resp_command(out, count + 1);
+	resp_word(out, self->can_unlink ? "UNLINK" : "DEL", self->can_unlink ? 6 : 3);
+	for (size_t i = 0; i < keys->elements; i++) {
+		const redisReply *key = keys->element[i];
+		if (key->len != own || memcmp(key->str, self->position_key, own) != 0)
+			resp_word(out, key->str, key->len);
 	}
-	freeReplyObject(reply);
-	return outcome;
+	fl_buf_text(out, "*1\r\n$4\r\nEXEC\r\n");
+	bool is_unknown;
+	enum fl_outcome outcome = redis_flush(self, err);
+	if (outcome == FL_DONE)
+		outcome = expect_deleted(self, &is_unknown, err);
+	if (outcome != FL_DONE || !is_unknown)
+		return outcome;
+	self->can_unlink = false;
+	return delete_keys(self, keys, err);
 }
 
 enum fl_outcome redis_clear(struct redis_sink *self, struct fl_bytes pattern, struct fl_err *err)

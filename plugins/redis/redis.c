@@ -169,7 +169,8 @@ const struct fl_sink_plugin fl_sink_plugin = {
 	.name = "redis",
 	.summary = "rows as keys and values in Redis, each batch one transaction",
 	.options = options,
-	.takes = FL_TAKES_OPERATIONS,
+	.takes = FL_TAKES_OPERATIONS | FL_TAKES_HASHES | FL_TAKES_EXISTING | FL_TAKES_PATTERNS |
+		 FL_TAKES_ATOMIC,
 	.open = redis_open,
 	.position = redis_position,
 	.submit = redis_submit,

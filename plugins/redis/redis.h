@@ -19,7 +19,7 @@ enum { PIPELINE_MAX = 64 };
 struct sent {
 	uint64_t id;
 	bool moves;	     /* its last operation moves the position: not so for a batch's parts */
-	struct fl_buf kinds; /* what was sent: 'S' set, 'D' delete */
+	struct fl_buf kinds; /* a letter a command: see batch.c */
 	struct fl_buf mark;  /* what the position key holds behind it */
 };
 
@@ -72,6 +72,10 @@ enum fl_outcome redis_send(struct redis_sink *self, const struct fl_batch *batch
 	size_t end, uint32_t forget, bool moves, struct fl_err *err);
 /* Reads and checks the replies to the oldest batch under way. */
 enum fl_outcome redis_settle(struct redis_sink *self, struct fl_err *err);
+/* What the guard answers: OK to WATCH, and whether the position key is as it should be. It can't be
+ * told here why it is not: EXEC says that it did nothing, by a nil, which is redis_overtaken(). */
+enum fl_outcome redis_expect_guard(struct redis_sink *self, struct fl_err *err);
+enum fl_outcome redis_overtaken(struct redis_sink *self, struct fl_err *err);
 enum fl_outcome redis_settle_all(struct redis_sink *self, struct fl_err *err);
 
 /* One command as the protocol has it: the number of its words, then the words. */

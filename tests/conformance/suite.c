@@ -63,7 +63,7 @@ Test(conformance, the_table_is_sound)
 	cr_assert_eq(plugin->size, sizeof(struct fl_sink_plugin));
 	cr_assert_str_eq(plugin->name, subject.plugin);
 	cr_assert(plugin->summary != NULL && plugin->options != NULL);
-	cr_assert(plugin->takes == FL_TAKES_OPERATIONS || plugin->takes == FL_TAKES_CHANGES);
+	cr_assert((plugin->takes & FL_TAKES_OPERATIONS) != 0 || plugin->takes == FL_TAKES_CHANGES);
 	cr_assert(plugin->open != NULL && plugin->submit != NULL && plugin->close != NULL);
 	cr_assert_eq(plugin->position != NULL, subject.keeps_position);
 	for (const struct fl_option *o = plugin->options; o->name != NULL; o++) {

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Input: lines: a rule's table, its key, and its keys to invalidate. What compiles is used on rows
+ * Input: lines: a rule's table, key, invalidate, also, value, columns, exclude, rename, only_when,
+ * delete_when, ttl, ttl_jitter and mode. What compiles is used on rows
  * of a table, and every key that comes of it must fit the pattern by which all are cleared.
  */
 #include "map/map.h"
 #include "map/template.h"
 #include "target.h"
 
-enum { LINES = 3 };
+enum { LINES = 13 };
 
 /* shop.users (id INT, email VARCHAR, note VARCHAR): a TABLE_MAP event's body. */
 static const char table_map[] = "\x01\0\0\0\0\0\0\0"
@@ -67,8 +68,8 @@ static struct fl_table_def *make_table(void)
 	return def;
 }
 
-/* The key's pattern is what TRUNCATE clears: the first operation. */
-static void map_all(struct fl_mapper *mapper, const struct fl_table_def *def)
+/* The key's pattern is what TRUNCATE clears: the first operation, if there is `one_key` alone. */
+static void map_all(struct fl_mapper *mapper, const struct fl_table_def *def, bool one_key)
 {
 	struct fl_change changes[1 + sizeof(images) / sizeof(*images)] = { { 0 } };
 	size_t count = sizeof(changes) / sizeof(*changes), operations;
@@ -90,7 +91,7 @@ static void map_all(struct fl_mapper *mapper, const struct fl_table_def *def)
 		must(fl_mapper_add(mapper, &t, 0, NULL) == FL_OK);
 		fl_mapper_notice(mapper);
 		const struct fl_operation *o = fl_mapper_operations(mapper, &operations);
-		for (size_t k = 1; k < operations; k++)
+		for (size_t k = 1; k < operations && one_key; k++)
 			must(o[k].kind != FL_KEY_SET || o[0].kind != FL_KEY_CLEAR ||
 				fits(o[0].key, o[k].key));
 	}
@@ -102,6 +103,7 @@ static void map_all(struct fl_mapper *mapper, const struct fl_table_def *def)
 	struct fl_transaction const t = { .change_count = count, .changes = changes };
 	must(fl_mapper_add(mapper, &t, 1, NULL) == FL_OK);
 	must(fl_mapper_operations(mapper, &operations) != NULL || operations == 0);
+	must(fl_mapper_coalesce(mapper) <= operations);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -119,7 +121,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		.table = lines[0],
 		.key = lines[1],
 		.invalidate = lines[2],
-		.value_json = true };
+		.also = *lines[3] != '\0' ? lines[3] : NULL,
+		.value = *lines[4] != '\0' ? lines[4] : NULL,
+		.columns = *lines[5] != '\0' ? lines[5] : NULL,
+		.exclude = *lines[6] != '\0' ? lines[6] : NULL,
+		.rename = *lines[7] != '\0' ? lines[7] : NULL,
+		.only_when = *lines[8] != '\0' ? lines[8] : NULL,
+		.delete_when = *lines[9] != '\0' ? lines[9] : NULL,
+		.ttl = *lines[10] != '\0' ? lines[10] : NULL,
+		.ttl_jitter = *lines[11] != '\0' ? lines[11] : NULL,
+		.mode = *lines[12] != '\0' ? lines[12] : NULL };
 	struct fl_err err = { 0 };
 	struct fl_map *map = fl_map_create();
 	must(map != NULL);
@@ -131,7 +142,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		struct fl_mapper *mapper = fl_mapper_create(map, "sink", FL_ON_DOUBT_DELETE);
 		struct fl_table_def *def = make_table();
 		must(mapper != NULL);
-		map_all(mapper, def);
+		map_all(mapper, def, rule.also == NULL && strstr(rule.invalidate, "{*}") == NULL);
 		fl_mapper_destroy(mapper);
 		fl_table_unref(def);
 	}

@@ -218,6 +218,8 @@ def replay(r, table, derived=(), torn=False):
         if line["op"] != "delete" and (before or line["op"] == "insert" or not torn):
             kept = {name: value for name, value in before.items() if name not in derived}
             rows[key] = {**kept, **line["row"]}
+    if torn:
+        rows = {key: row for key, row in rows.items() if len(row) == len(table.columns)}
     return rows
 
 

@@ -59,7 +59,7 @@ def test_the_others_do_not_wait(how, mariadb, rig, db, start_server, figures):
             load.stop()
         proxy.close()
     if how != "down":
-        assert "[hot] behind: goes on in a lane of its own" in r.daemon.log
+        assert "[hot] goes on in a lane of its own" in r.daemon.log
     assert "[hot] rides with others again" in r.daemon.log
     for other in ("log", "pool"):
         assert "[%s] behind" % other not in r.daemon.log

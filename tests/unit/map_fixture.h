@@ -97,7 +97,7 @@ static inline struct fl_row make_row(
 
 static inline void show(const struct fl_mapper *mapper, struct fl_buf *out)
 {
-	static const char *const names[] = { "SET ", "DEL ", "CLEAR " };
+	static const char *const names[] = { "SET ", "DEL ", "CLEAR ", "HASH " };
 	size_t count;
 	const struct fl_operation *o = fl_mapper_operations(mapper, &count);
 	for (size_t i = 0; i < count; i++) {
@@ -108,6 +108,15 @@ static inline void show(const struct fl_mapper *mapper, struct fl_buf *out)
 			fl_buf_text(out, " ");
 			fl_buf_append(out, o[i].value.data, o[i].value.size);
 		}
+		struct fl_bytes fields = o[i].value, field, text;
+		while (o[i].kind == FL_KEY_HASH && fl_field_next(&fields, &field, &text)) {
+			fl_buf_text(out, " ");
+			fl_buf_append(out, field.data, field.size);
+			fl_buf_text(out, "=");
+			fl_buf_append(out, text.data, text.size);
+		}
+		if ((o[i].flags & FL_IF_EXISTS) != 0)
+			fl_buf_text(out, " XX");
 		if (o[i].ttl > 0) {
 			char ttl[20];
 			snprintf(ttl, sizeof(ttl), " %u", o[i].ttl);
@@ -137,7 +146,7 @@ static inline struct fl_map *make_map(const char *rules)
 			.table = table,
 			.key = key + (key[0] == '!'),
 			.invalidate = invalidate[0] != '\0' ? invalidate : NULL,
-			.value_json = key[0] != '!',
+			.value = key[0] != '!' ? "json" : "none",
 		};
 		struct fl_err err = { 0 };
 		cr_assert_eq(fl_map_add(map, &rule, &err), 0, "%s", err.text);

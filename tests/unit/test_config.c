@@ -5,9 +5,12 @@
 
 #include "config/config.h"
 
-#define CONFIG	TEST_SOURCES "/tests/unit/config/"
-#define TESTS	TEST_BUILD "/tests/support/plugins"
-#define PLACES	TEST_BUILD "/plugins:" TESTS ":" FL_PLUGIN_DIR
+#define CONFIG TEST_SOURCES "/tests/unit/config/"
+#define TESTS  TEST_BUILD "/tests/support/plugins"
+#define PLACES TEST_BUILD "/plugins:" TESTS ":" FL_PLUGIN_DIR
+#define MAP_KEYS                                                                                   \
+	"table, key, also, invalidate, value, columns, exclude, rename, only_when, delete_when, "  \
+	"ttl, ttl_jitter, mode, sinks"
 #define PLUGINS "bad_open, blocker, keywise, memcached, redis, stdout"
 
 static void init(void)
@@ -51,19 +54,18 @@ static const struct {
 		"are state_dir, plugin_path, queue_bytes, transaction_bytes, on_cold, log_level\n"
 		"keys.ini:4: [source] usr: unknown key; did you mean user? allowed are host, "
 		"port, socket, hosts, user, password, password_file, server_id, start, heartbeat, "
-		"connect_timeout, tls, tls_ca, on_purged, geometry, on_doubt\n"
+		"connect_timeout, catch_up_timeout, tls, tls_ca, on_purged, geometry, on_doubt\n"
 		"keys.ini:7: [source] passwort: unknown key; did you mean password? allowed are "
 		"host, port, socket, hosts, user, password, password_file, server_id, start, "
 		"heartbeat, "
-		"connect_timeout, tls, tls_ca, on_purged, geometry, on_doubt\n"
+		"connect_timeout, catch_up_timeout, tls, tls_ca, on_purged, geometry, on_doubt\n"
 		"keys.ini:8: [sink:stall] keeps no position of its own: [fastlane] needs a "
 		"state_dir\n"
 		"keys.ini:10: [sink:stall] gat: unknown key; did you mean gate? allowed are "
-		"plugin, gate, output\n"
-		"keys.ini:16: [map:users] keys: unknown key; did you mean key? allowed are "
-		"table, key, invalidate, value, ttl, sinks\n"
-		"keys.ini:17: [map:users] colour: unknown key; allowed are table, key, "
-		"invalidate, value, ttl, sinks\n" },
+		"plugin, gate, output, match, coalesce, max_batch_ops, max_batch_bytes\n"
+		"keys.ini:16: [map:users] keys: unknown key; did you mean key? allowed "
+		"are " MAP_KEYS "\n"
+		"keys.ini:17: [map:users] colour: unknown key; allowed are " MAP_KEYS "\n" },
 	{ "hosts.ini",
 		"hosts.ini:2: [source] host: hosts is set as well, in line 5; host is for one "
 		"server alone\n"
@@ -110,9 +112,10 @@ static const struct {
 		"60\n"
 		"values.ini:14: [source] tls = perhaps: must be yes or no\n"
 		"values.ini:15: [source] on_doubt = ignore: must be one of delete halt\n"
-		"values.ini:23: [map:users] value = xml: must be one of json none\n"
-		"values.ini:24: [map:users] ttl = 2147483648: must be a whole number from 0 to "
-		"2147483647\n" },
+		"values.ini:23: [map:users] value = xml: must be json, hash, msgpack, none, "
+		"column:NAME or template:TEXT\n"
+		"values.ini:24: [map:users] ttl = 2147483648: must be 0 to 2147483647 seconds, "
+		"or column:NAME for a column that says when\n" },
 	{ "missing.ini",
 		"missing.ini:2: [source] user is missing: account with the right to replicate\n"
 		"missing.ini:2: [source] server_id is missing: fastlane's own server id, like no "
@@ -147,8 +150,8 @@ static const struct {
 		"plugins.ini:7: [sink:a] plugin rdis: there is no rdis.so in " PLACES
 		"; did you mean redis? allowed are " PLUGINS "\n"
 		"plugins.ini:9: [sink:b] " TESTS
-		"/bad_major.so is refused: it is built for the sink ABI 2.1; this fastlane has "
-		"1.1 and takes 1.0 to 1.1; allowed are " PLUGINS "\n"
+		"/bad_major.so is refused: it is built for the sink ABI 2.2; this fastlane has "
+		"1.2 and takes 1.0 to 1.2; allowed are " PLUGINS "\n"
 		"plugins.ini:11: [sink:c] \"../plugins/redis\" is no plugin's name: 1 to 64 of "
 		"A-Z, a-z, 0-9, _ and -, without a path; allowed are " PLUGINS "\n"
 		"plugins.ini:13: [sink:d] " TESTS
@@ -420,11 +423,11 @@ static void read_all(const char *path, struct fl_buf *out)
 
 Test(config, every_key_is_in_the_manual_and_in_the_example)
 {
-	static const char *const sections[] = { "fastlane", "source", "map" };
+	static const char *const sections[] = { "fastlane", "source", "sink", "map" };
 	struct fl_buf manual = { 0 }, example = { 0 };
 	read_all(TEST_SOURCES "/etc/fastlane.ini.5", &manual);
 	read_all(TEST_SOURCES "/etc/fastlane.ini", &example);
-	for (size_t s = 0; s < 3; s++) {
+	for (size_t s = 0; s < 4; s++) {
 		const struct fl_option *keys = fl_config_keys(sections[s]);
 		cr_assert_not_null(keys);
 		cr_expect_eq(fl_options_declared(keys, NULL), 0);

@@ -234,7 +234,7 @@ Test(map, rule_is_for_the_sinks_it_names)
 	static const struct fl_map_rule rules[] = {
 		{ .name = "a", .table = "shop.users", .key = "a:{id}", .sinks = "hot, pool" },
 		{ .name = "b", .table = "shop.users", .key = "b:{id}", .sinks = "hotter" },
-		{ .name = "c", .table = "log.*", .key = "c:{id}", .ttl = 5 },
+		{ .name = "c", .table = "log.*", .key = "c:{id}", .ttl = "5" },
 	};
 	static const struct {
 		const char *sink, *expected;

@@ -26,9 +26,11 @@ Test(plugin, that_fits_is_loaded_once)
 		const char *name;
 		unsigned takes;
 	} cases[] = {
-		{ "stdout", FL_TAKES_CHANGES }, { "redis", FL_TAKES_OPERATIONS },
-		{ "memcached", FL_TAKES_OPERATIONS }, { "blocker", FL_TAKES_CHANGES },
-		{ "bad_open", FL_TAKES_CHANGES }, /* fails later */
+		{ "stdout", FL_TAKES_CHANGES },
+		{ "redis", FL_TAKES_OPERATIONS | FL_TAKES_HASHES | FL_TAKES_EXISTING |
+				   FL_TAKES_PATTERNS | FL_TAKES_ATOMIC },
+		{ "memcached", FL_TAKES_OPERATIONS | FL_TAKES_EXISTING },
+		{ "blocker", FL_TAKES_CHANGES }, { "bad_open", FL_TAKES_CHANGES }, /* fails later */
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		const struct fl_sink_plugin *plugin = NULL, *again = NULL;
@@ -46,10 +48,10 @@ Test(plugin, that_does_not_fit_is_refused_with_the_reason)
 	static const struct {
 		const char *name, *reason;
 	} cases[] = {
-		{ "bad_major", TESTS "/bad_major.so is refused: it is built for the sink ABI 2.1; "
-				     "this fastlane has 1.1 and takes 1.0 to 1.1" },
-		{ "bad_minor", TESTS "/bad_minor.so is refused: it is built for the sink ABI 1.2; "
-				     "this fastlane has 1.1 and takes 1.0 to 1.1" },
+		{ "bad_major", TESTS "/bad_major.so is refused: it is built for the sink ABI 2.2; "
+				     "this fastlane has 1.2 and takes 1.0 to 1.2" },
+		{ "bad_minor", TESTS "/bad_minor.so is refused: it is built for the sink ABI 1.3; "
+				     "this fastlane has 1.2 and takes 1.0 to 1.2" },
 		{ "bad_name", TESTS "/bad_name.so is refused: the plugin inside calls itself "
 				    "\"somebody_else\", not \"bad_name\"" },
 		{ "bad_submit", TESTS "/bad_submit.so is refused: it has no submit, which every "
@@ -90,7 +92,7 @@ Test(plugin, built_with_another_header_is_refused)
 	char expected[300];
 	size_t const size = sizeof(*plugin);
 	snprintf(expected, sizeof(expected),
-		TESTS "/bad_size.so is refused: its table of functions has %zu bytes where ABI 1.1 "
+		TESTS "/bad_size.so is refused: its table of functions has %zu bytes where ABI 1.2 "
 		      "has %zu: it is built with another header",
 		size - sizeof(void *), size);
 	cr_assert_eq(fl_plugin_load("bad_size", &plugin, &err), FL_EINVAL);

@@ -26,16 +26,19 @@ Test(template, is_split_into_literals_and_names)
 		{ "a{{b}}c", "L[a]L[{]L[b]L[}]L[c]", 0 },
 		{ "plain", "L[plain]", 0 },
 		{ "{db}{\xc3\xa9}", "D[db]C[\xc3\xa9]", 1 },
+		{ "u:{name|lower|default:a b}", "L[u:]C[name]", 1 },
+		{ "feed:{id}:{*}", "L[feed:]C[id]L[:]A[*]", 1 },
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		struct fl_arena arena = { 0 };
 		struct fl_template template;
 		struct fl_err err = { 0 };
-		cr_assert_eq(fl_template_compile(bytes(cases[i].text), &arena, &template, &err), 0,
-			"%s: %s", cases[i].text, err.text);
+		cr_assert_eq(fl_template_compile(bytes(cases[i].text), FL_TEMPLATE_KILL, &arena,
+				     &template, &err),
+			0, "%s: %s", cases[i].text, err.text);
 		struct fl_buf parts = { 0 };
 		for (size_t p = 0; p < template.part_count; p++) {
-			fl_buf_char(&parts, "LCDTG"[template.parts[p].kind]);
+			fl_buf_char(&parts, "LCDTGA"[template.parts[p].kind]);
 			fl_buf_char(&parts, '[');
 			fl_buf_append(
 				&parts, template.parts[p].text.data, template.parts[p].text.size);
@@ -62,6 +65,18 @@ Test(template, that_is_broken_is_refused_with_the_reason)
 		{ "user:{}", "{} names no column (literal braces are written {{ and }})" },
 		{ "user:{ id}", "{ id} begins or ends with a blank" },
 		{ "user:{id }", "{id } begins or ends with a blank" },
+		{ "user:{|lower}",
+			"{|lower} names no column (literal braces are written {{ and }})" },
+		{ "user:{id|lowr}",
+			"there is no filter lowr; there are lower, upper, hex, base64, urlencode, "
+			"sha1, xxh64, date, year, month, day, hour, minute and default:TEXT" },
+		{ "user:{id|}",
+			"there is no filter ; there are lower, upper, hex, base64, urlencode, "
+			"sha1, xxh64, date, year, month, day, hour, minute and default:TEXT" },
+		{ "user:{id|lower:x}", "the filter lower takes no argument" },
+		{ "user:{id|default}",
+			"the filter default needs the text that stands for NULL: default:none" },
+		{ "user:{*}", "{*}, any text, can stand only in what is invalidated" },
 		{ "{id}:x",
 			"it begins with a column, so that its keys can't be told from others when "
 			"all of them have to go: put a text of its own in front, such as "
@@ -91,12 +106,16 @@ Test(template, gives_a_pattern_with_escapes_or_the_one_key_itself)
 		{ "*{table}*", "shop", "us[ers", "*us[ers*", false },
 		{ "of:{table}", "shop", NULL, "of:*", true },
 		{ "of:{{{id}}}", "shop", "users", "of:{*}", true },
+		{ "feed:{id}:{*}", "shop", "users", "feed:*:*", true },
+		{ "feed:{*}", "shop", "users", "feed:*", true },
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		struct fl_arena arena = { 0 };
 		struct fl_template template;
 		struct fl_buf out = { 0 };
-		cr_assert_eq(fl_template_compile(bytes(cases[i].text), &arena, &template, NULL), 0);
+		cr_assert_eq(fl_template_compile(bytes(cases[i].text), FL_TEMPLATE_KILL, &arena,
+				     &template, NULL),
+			0);
 		bool open = fl_template_pattern(
 			&template, bytes(cases[i].db), bytes(cases[i].table), &out);
 		fl_buf_char(&out, '\0');
@@ -109,8 +128,8 @@ Test(template, gives_a_pattern_with_escapes_or_the_one_key_itself)
 
 Test(template, list_is_split_at_blanks_outside_of_braces)
 {
-	const char *list = "  a:{id}\t{my col}:b  {{ x}}y";
-	static const char *const expected[] = { "a:{id}", "{my col}:b", "{{", "x}}y", "" };
+	const char *list = "  a:{id},\t{my col}:b,c,  {{ x}}y";
+	static const char *const expected[] = { "a:{id}", "{my col}:b,c", "{{", "x}}y", "" };
 	for (size_t i = 0; i < sizeof(expected) / sizeof(*expected); i++) {
 		struct fl_bytes item = fl_template_next(&list);
 		cr_expect_eq(item.size, strlen(expected[i]), "%zu", i);
@@ -121,10 +140,10 @@ Test(template, list_is_split_at_blanks_outside_of_braces)
 Test(template, list_is_checked_to_its_end)
 {
 	struct fl_err err = { 0 };
-	cr_expect_eq(fl_template_list_check("a:{id} b:{id}", &err), 0);
-	cr_expect_eq(fl_template_list_check("a:{id} b:{id", &err), FL_EINVAL);
+	cr_expect_eq(fl_template_list_check("a:{id} b:{id}", false, &err), 0);
+	cr_expect_eq(fl_template_list_check("a:{id} b:{id", false, &err), FL_EINVAL);
 	cr_expect_str_eq(err.text, "no closing brace behind {id (a literal brace is written {{)");
-	cr_expect_eq(fl_template_list_check("  ", &err), FL_EINVAL);
+	cr_expect_eq(fl_template_list_check("  ", true, &err), FL_EINVAL);
 	cr_expect_str_eq(err.text, "the template is empty");
 }
 

@@ -107,10 +107,11 @@ static void statement_event(struct fl_buf *event, uint64_t number)
 	fl_buf_text(event, "CREATE TABLE t (a int) ");
 }
 
-int fl_session_connect(const struct fl_source_config *config, uint32_t server_id,
+int fl_session_connect(const struct fl_source_config *config, unsigned host, uint32_t server_id,
 	struct fl_session **ret, struct fl_err *err)
 {
 	(void)config;
+	(void)host;
 	(void)server_id;
 	if (chance(20) == 0)
 		return fl_err_set(err, FL_ELOST, "no connection, by chance");
@@ -130,9 +131,10 @@ const struct fl_server *fl_session_server(const struct fl_session *session)
 
 int fl_session_preflight(struct fl_session *session,
 	bool (*wants)(void *ctx, struct fl_bytes db, struct fl_bytes table),
-	void (*report)(void *ctx, bool fatal, const char *text), void *ctx, struct fl_err *err)
+	void (*report)(void *ctx, bool fatal, const char *text), void *report_ctx, void *wants_ctx,
+	struct fl_err *err)
 {
-	(void)session, (void)wants, (void)report, (void)ctx, (void)err;
+	(void)session, (void)wants, (void)report, (void)report_ctx, (void)wants_ctx, (void)err;
 	return 0;
 }
 
@@ -140,7 +142,7 @@ int fl_session_start_position(
 	struct fl_session *session, const char *start, struct fl_position *ret, struct fl_err *err)
 {
 	(void)session, (void)start, (void)err;
-	*ret = (struct fl_position){ .file = "b.000001", .offset = BEGIN };
+	*ret = (struct fl_position){ .file = "b.000001", .offset = BEGIN, .server = "made up" };
 	return 0;
 }
 
@@ -156,10 +158,17 @@ int fl_session_is_at(
 	return 1;
 }
 
-int fl_session_open(struct fl_session *session, const struct fl_position *position,
-	const struct fl_position *applied, bool until_end, struct fl_err *err)
+int fl_session_check(
+	struct fl_session *session, const struct fl_position *applied, struct fl_err *err)
 {
-	(void)applied, (void)until_end, (void)err;
+	(void)session, (void)applied, (void)err;
+	return 0;
+}
+
+int fl_session_open(struct fl_session *session, const struct fl_position *position, bool until_end,
+	struct fl_err *err)
+{
+	(void)until_end, (void)err;
 	uint64_t first = BEGIN + FORMAT_SIZE;
 	session->next = position->offset > first ? (position->offset - first) / EVENT_SIZE : 0;
 	return 0;
@@ -213,9 +222,9 @@ void fl_schema_destroy(struct fl_schema *schema)
 	free(schema);
 }
 
-void fl_schema_clear(struct fl_schema *schema)
+void fl_schema_clear(struct fl_schema *schema, unsigned host)
 {
-	(void)schema;
+	(void)schema, (void)host;
 }
 
 void fl_schema_renew(struct fl_schema *schema, const char *file, uint64_t offset,
@@ -351,18 +360,24 @@ static void *stop_it(void *ctx)
 static void run_round(void)
 {
 	static const char *const names[SINKS] = { "0", "1", "2" };
+	static const struct fl_source_host hosts[] = { { .name = "a" }, { .name = "b" } };
 	struct fl_sink_config configs[SINKS];
 	struct fl_config config = {
 		.queue_bytes = 64 << 10,
 		.transaction_bytes = 1 << 20,
-		.source = { .server_id = 100, .heartbeat = 1, .start = "earliest" },
+		.source = { .hosts = hosts,
+			.host_count = 2,
+			.server_id = 100,
+			.heartbeat = 1,
+			.start = "earliest" },
 		.sink_count = SINKS,
 		.sinks = configs,
 		.map = fl_map_create(),
 	};
 	for (unsigned i = 0; i < SINKS; i++) {
-		configs[i] = (struct fl_sink_config){ names[i], &plugin,
-			fl_options_create(names[i], &plugin) };
+		configs[i] = (struct fl_sink_config){ .name = names[i],
+			.plugin = &plugin,
+			.options = fl_options_create(names[i], &plugin) };
 		sinks[i] = (struct sink){ .number = i };
 	}
 	atomic_store(&written, 100);

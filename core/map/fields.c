@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "map/fields.h"
+
+#include <msgpack/pack.h>
+
+#include "binlog/row.h"
+#include "map/template.h"
+
+static struct fl_bytes trim(struct fl_bytes text)
+{
+	while (text.size > 0 && (*text.data == ' ' || *text.data == '\t')) {
+		text.data++;
+		text.size--;
+	}
+	while (text.size > 0 &&
+		(text.data[text.size - 1] == ' ' || text.data[text.size - 1] == '\t'))
+		text.size--;
+	return text;
+}
+
+/* The names in a list, each once. `seconds`: what stands behind a colon in each; else there is to
+ * be none. */
+static int compile_list(const char *part, const char *list, struct fl_arena *arena,
+	size_t *ret_count, const struct fl_bytes **ret, const struct fl_bytes **ret_seconds,
+	struct fl_err *err)
+{
+	size_t most = 1, count = 0;
+	for (const char *at = list; *at != '\0'; at++)
+		most += *at == ',';
+	char *copy = fl_arena_copy(arena, list, strlen(list));
+	struct fl_bytes *names = fl_arena_alloc(arena, most * sizeof(*names));
+	struct fl_bytes *seconds = fl_arena_alloc(arena, most * sizeof(*seconds));
+	if (copy == NULL || names == NULL || seconds == NULL)
+		return fl_err_set(err, FL_ENOMEM, "out of memory");
+	for (char *at = copy; count < most; at += strcspn(at, ",") + 1) {
+		struct fl_bytes name = trim((struct fl_bytes){ at, strcspn(at, ",") });
+		struct fl_bytes second = { 0 };
+		const char *colon = ret_seconds != NULL && name.size > 0
+					    ? memchr(name.data, ':', name.size)
+					    : NULL;
+		if (colon != NULL) {
+			second = trim((struct fl_bytes){
+				colon + 1, (size_t)(name.data + name.size - colon) - 1 });
+			name = trim((struct fl_bytes){ name.data, (size_t)(colon - name.data) });
+		}
+		if (name.size == 0 || (ret_seconds != NULL && second.size == 0))
+			return fl_err_set(err, FL_EINVAL, "%s: %s", part,
+				ret_seconds != NULL ? "must be pairs, separated by commas: "
+						      "column:name, other:name"
+						    : "must be names, separated by commas");
+		for (size_t i = 0; i < count; i++)
+			if (names[i].size == name.size &&
+				fl_same_letters(names[i].data, name.data, name.size))
+				return fl_err_set(err, FL_EINVAL, "%s: %.*s is there twice", part,
+					(int)name.size, name.data);
+		names[count] = name;
+		seconds[count++] = second;
+	}
+	*ret = names;
+	*ret_count = count;
+	if (ret_seconds != NULL)
+		*ret_seconds = seconds;
+	return 0;
+}
+
+int fl_fields_compile(const char *columns, const char *exclude, const char *rename,
+	struct fl_arena *arena, struct fl_fields *ret, struct fl_err *err)
+{
+	*ret = (struct fl_fields){ .exclude = exclude != NULL };
+	int code = 0;
+	if (columns != NULL && exclude != NULL)
+		return fl_err_set(err, FL_EINVAL,
+			"columns and exclude: one of them says all: remove the other");
+	if (columns != NULL || exclude != NULL)
+		code = compile_list(columns != NULL ? "columns" : "exclude",
+			columns != NULL ? columns : exclude, arena, &ret->column_count,
+			&ret->columns, NULL, err);
+	if (code == 0 && rename != NULL)
+		code = compile_list(
+			"rename", rename, arena, &ret->rename_count, &ret->from, &ret->to, err);
+	return code;
+}
+
+bool fl_field_find(const struct fl_table *table, struct fl_bytes name, unsigned *ret)
+{
+	for (unsigned i = 0; i < table->column_count; i++) {
+		struct fl_bytes column = table->columns[i].name;
+		if (column.size == name.size && name.size > 0 &&
+			fl_same_letters(column.data, name.data, name.size)) {
+			*ret = i;
+			return true;
+		}
+	}
+	return false;
+}
+
+static int no_column(struct fl_bytes name, struct fl_err *err)
+{
+	return fl_err_set(
+		err, FL_EINVAL, "the table has no column %.*s", (int)name.size, name.data);
+}
+
+/* `,"name":`, and what may be copied beyond its end. */
+static bool make_json_name(struct fl_bytes name, struct fl_arena *arena, struct fl_bytes *ret)
+{
+	struct fl_buf text = { 0 };
+	fl_buf_char(&text, ',');
+	fl_json_text(name, &text);
+	fl_buf_char(&text, ':');
+	size_t const size = text.size;
+	for (int i = 0; i < FL_NAME_PAD; i++)
+		fl_buf_char(&text, ' ');
+	*ret = (struct fl_bytes){ NULL, size };
+	if (!text.failed)
+		ret->data = fl_arena_copy(arena, text.data, text.size);
+	fl_buf_finish(&text);
+	return ret->data != NULL;
+}
+
+int fl_fields_fit(const struct fl_fields *fields, const struct fl_table_def *def,
+	struct fl_arena *arena, struct fl_fields_use *ret, struct fl_err *err)
+{
+	*ret = (struct fl_fields_use){ .all = fields->column_count + fields->rename_count == 0 };
+	if (ret->all)
+		return 0;
+	const struct fl_table *table = &def->table;
+	struct fl_bytes *names = fl_arena_alloc(arena, table->column_count * sizeof(*names));
+	struct fl_bytes *json = fl_arena_alloc(arena, table->column_count * sizeof(*json));
+	if (names == NULL || json == NULL)
+		return fl_err_set(err, FL_ENOMEM, "out of memory");
+	bool const by_name = fields->column_count > 0 && !fields->exclude;
+	for (unsigned i = 0; i < table->column_count; i++)
+		names[i] = by_name || def->defs[i].hidden ? (struct fl_bytes){ 0 }
+							  : table->columns[i].name;
+	unsigned column;
+	for (size_t i = 0; i < fields->column_count; i++) {
+		if (!fl_field_find(table, fields->columns[i], &column))
+			return no_column(fields->columns[i], err);
+		names[column] = by_name ? table->columns[column].name : (struct fl_bytes){ 0 };
+	}
+	for (size_t i = 0; i < fields->rename_count; i++) {
+		if (!fl_field_find(table, fields->from[i], &column))
+			return no_column(fields->from[i], err);
+		if (names[column].data != NULL)
+			names[column] = fields->to[i];
+	}
+	for (unsigned i = 0; i < table->column_count; i++) {
+		json[i] = (struct fl_bytes){ 0 };
+		if (names[i].data != NULL && !make_json_name(names[i], arena, &json[i]))
+			return fl_err_set(err, FL_ENOMEM, "out of memory");
+		for (unsigned k = 0; k < i && names[i].data != NULL; k++)
+			if (names[k].data != NULL && names[k].size == names[i].size &&
+				memcmp(names[k].data, names[i].data, names[i].size) == 0)
+				return fl_err_set(err, FL_EINVAL, "two columns are called %.*s",
+					(int)names[i].size, names[i].data);
+	}
+	ret->names = names;
+	ret->json = json;
+	return 0;
+}
+
+int fl_field_refuse_absent(const struct fl_row *row, unsigned column, struct fl_err *err)
+{
+	struct fl_bytes name = row->table->columns[column].name;
+	char number[16];
+	if (name.size == 0)
+		name = (struct fl_bytes){ number,
+			(size_t)snprintf(number, sizeof(number), "%u", column + 1) };
+	return fl_err_set(err, FL_EUNSUPPORTED,
+		"column %.*s is not in the row image: binlog_row_image is not FULL, or MariaDB "
+		"left out a generated column",
+		(int)name.size, name.data);
+}
+
+static bool is_wanted(
+	const struct fl_fields_use *use, const struct fl_table_def *def, unsigned column)
+{
+	return use->all ? !def->defs[column].hidden : use->names[column].data != NULL;
+}
+
+/* A value has all of the columns that belong in it. */
+static int check_whole(
+	const struct fl_fields_use *use, const struct fl_row *row, struct fl_err *err)
+{
+	const struct fl_table_def *def = (const struct fl_table_def *)(const void *)row->table;
+	for (unsigned i = 0; row->present != NULL && i < row->table->column_count; i++)
+		if (!fl_field_is_present(row, i) && is_wanted(use, def, i))
+			return fl_field_refuse_absent(row, i, err);
+	return 0;
+}
+
+int fl_fields_json(const struct fl_fields_use *use, const struct fl_row *row, struct fl_buf *out,
+	struct fl_err *err)
+{
+	int code = check_whole(use, row, err);
+	if (code < 0)
+		return code;
+	return use->all ? fl_row_json(row, out, err) : fl_row_json_named(row, use->json, out, err);
+}
+
+static struct fl_bytes name_of(
+	const struct fl_fields_use *use, const struct fl_row *row, unsigned column)
+{
+	return use->all ? row->table->columns[column].name : use->names[column];
+}
+
+static int write_packed(void *out, const char *data, size_t size)
+{
+	fl_buf_append(out, data, size);
+	return 0;
+}
+
+static void pack(msgpack_packer *packer, const struct fl_value *value)
+{
+	switch (value->kind) {
+	case FL_VALUE_INT:
+		msgpack_pack_int64(packer, value->i);
+		break;
+	case FL_VALUE_UINT:
+		msgpack_pack_uint64(packer, value->u);
+		break;
+	case FL_VALUE_FLOAT:
+		msgpack_pack_float(packer, (float)value->d);
+		break;
+	case FL_VALUE_DOUBLE:
+		msgpack_pack_double(packer, value->d);
+		break;
+	case FL_VALUE_BINARY:
+		msgpack_pack_bin_with_body(packer, value->bytes.data, value->bytes.size);
+		break;
+	case FL_VALUE_NUMBER:
+	case FL_VALUE_TEXT:
+	case FL_VALUE_JSON:
+		msgpack_pack_str_with_body(packer, value->bytes.data, value->bytes.size);
+		break;
+	default:
+		msgpack_pack_nil(packer);
+		break;
+	}
+}
+
+int fl_fields_msgpack(const struct fl_fields_use *use, const struct fl_row *row,
+	struct fl_buf *scratch, struct fl_buf *out, struct fl_err *err)
+{
+	const struct fl_table_def *def = (const struct fl_table_def *)(const void *)row->table;
+	size_t const start = out->size;
+	msgpack_packer packer;
+	size_t count = 0;
+	int code = fl_row_check_known(row, err);
+	if (code == 0)
+		code = check_whole(use, row, err);
+	for (unsigned i = 0; i < row->table->column_count; i++)
+		count += is_wanted(use, def, i);
+	msgpack_packer_init(&packer, out, write_packed);
+	msgpack_pack_map(&packer, count);
+	for (unsigned i = 0; i < row->table->column_count && code == 0; i++) {
+		struct fl_value value;
+		if (!is_wanted(use, def, i))
+			continue;
+		struct fl_bytes const name = name_of(use, row, i);
+		code = fl_row_value(row, i, scratch, &value, err);
+		msgpack_pack_str_with_body(&packer, name.data, name.size);
+		if (code == 0)
+			pack(&packer, &value);
+	}
+	if (code == 0 && out->failed)
+		code = fl_err_set(err, FL_ENOMEM, "out of memory");
+	if (code < 0)
+		out->size = start;
+	return code;
+}
+
+int fl_field_raw(const struct fl_row *row, unsigned column, struct fl_buf *scratch,
+	struct fl_buf *out, struct fl_err *err)
+{
+	const struct fl_table_def *def = (const struct fl_table_def *)(const void *)row->table;
+	if (!fl_field_is_present(row, column))
+		return fl_field_refuse_absent(row, column, err);
+	enum fl_form const form = def->defs[column].form;
+	if (form != FL_FORM_BINARY && form != FL_FORM_BYTES && form != FL_FORM_COMPRESSED)
+		return fl_row_text(row, column, out, err);
+	struct fl_value value;
+	int code = fl_row_value(row, column, scratch, &value, err);
+	if (code < 0)
+		return code;
+	if (value.kind == FL_VALUE_NULL || value.kind == FL_VALUE_ABSENT)
+		return 0;
+	fl_buf_append(out, value.bytes.data, value.bytes.size);
+	return out->failed ? fl_err_set(err, FL_ENOMEM, "out of memory") : 1;
+}
+
+static void append_size(struct fl_buf *out, size_t size)
+{
+	uint32_t const number = (uint32_t)size;
+	fl_buf_append(out, &number, sizeof(number));
+}
+
+int fl_fields_hash(const struct fl_fields_use *use, const struct fl_row *row,
+	struct fl_buf *scratch, struct fl_buf *out, struct fl_err *err)
+{
+	const struct fl_table_def *def = (const struct fl_table_def *)(const void *)row->table;
+	size_t const start = out->size;
+	int code = fl_row_check_known(row, err);
+	if (code == 0)
+		code = check_whole(use, row, err);
+	for (unsigned i = 0; i < row->table->column_count && code == 0; i++) {
+		size_t const field = out->size;
+		if (!is_wanted(use, def, i))
+			continue;
+		struct fl_bytes const name = name_of(use, row, i);
+		append_size(out, name.size);
+		fl_buf_append(out, name.data, name.size);
+		size_t const place = out->size;
+		append_size(out, 0);
+		code = fl_field_raw(row, i, scratch, out, err);
+		if (code == 1 && !out->failed) {
+			uint32_t const size = (uint32_t)(out->size - place - sizeof(size));
+			memcpy(out->data + place, &size, sizeof(size));
+			code = 0;
+		} else {
+			out->size = field;
+		}
+	}
+	if (code == 0 && out->failed)
+		code = fl_err_set(err, FL_ENOMEM, "out of memory");
+	if (code < 0)
+		out->size = start;
+	return code;
+}

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "map/lifetime.h"
+
+#include "binlog/row.h"
+#include "binlog/value.h"
+#include "map/fields.h"
+
+/* What every cache takes; 68 years. */
+enum { LONGEST = INT32_MAX };
+
+int fl_lifetime_compile(
+	const char *ttl, struct fl_arena *arena, struct fl_lifetime *ret, struct fl_err *err)
+{
+	static const char column[] = "column:";
+	*ret = (struct fl_lifetime){ 0 };
+	if (strncmp(ttl, column, sizeof(column) - 1) == 0) {
+		const char *name = ttl + sizeof(column) - 1;
+		ret->column =
+			(struct fl_bytes){ fl_arena_copy(arena, name, strlen(name)), strlen(name) };
+		if (ret->column.data == NULL)
+			return fl_err_set(err, FL_ENOMEM, "out of memory");
+		if (ret->column.size == 0)
+			return fl_err_set(err, FL_EINVAL, "column: names no column");
+		return 0;
+	}
+	unsigned long seconds = strtoul(ttl, NULL, 10);
+	if (*ttl == '\0' || strspn(ttl, "0123456789") != strlen(ttl) || seconds > LONGEST)
+		return fl_err_set(err, FL_EINVAL,
+			"must be 0 to %d seconds, or column:NAME for a column that says when",
+			LONGEST);
+	ret->seconds = (uint32_t)seconds;
+	return 0;
+}
+
+int fl_lifetime_set_jitter(const char *jitter, struct fl_lifetime *lifetime, struct fl_err *err)
+{
+	char *end;
+	unsigned long percent = strtoul(jitter, &end, 10);
+	if (*jitter < '0' || *jitter > '9' || strcmp(end, "%") != 0 || percent > 90)
+		return fl_err_set(err, FL_EINVAL, "must be 0%% to 90%%");
+	if (lifetime->seconds == 0 && lifetime->column.data == NULL)
+		return fl_err_set(err, FL_EINVAL, "nothing expires: set ttl, or remove it");
+	lifetime->jitter = (unsigned)percent;
+	return 0;
+}
+
+static bool is_integer(const struct fl_column_def *def)
+{
+	return fl_type_is_integer(def->type) && def->form == FL_FORM_NUMBER &&
+	       def->type != FL_TYPE_YEAR;
+}
+
+int fl_lifetime_fit(const struct fl_table_def *def, unsigned column, struct fl_err *err)
+{
+	const struct fl_column_def *const c = &def->defs[column];
+	switch (c->type) {
+	case FL_TYPE_DATE:
+	case FL_TYPE_NEWDATE:
+	case FL_TYPE_DATETIME:
+	case FL_TYPE_DATETIME2:
+	case FL_TYPE_TIMESTAMP:
+	case FL_TYPE_TIMESTAMP2:
+		return 0;
+	default:
+		if (is_integer(c))
+			return 0;
+		return fl_err_set(err, FL_EINVAL,
+			"ttl: the column %.*s is neither DATE, DATETIME, TIMESTAMP nor an integer",
+			(int)def->table.columns[column].name.size,
+			def->table.columns[column].name.data);
+	}
+}
+
+/* Days from 1970-01-01 in the Gregorian calendar. */
+static int64_t days_of(int64_t year, unsigned month, unsigned day)
+{
+	/* The year begins in March, so that the leap day is its last. */
+	year -= month <= 2;
+	int64_t const era = year / 400;
+	int64_t const of_era = year - era * 400;
+	int64_t const of_year = (153 * (int64_t)(month + (month > 2 ? -3u : 9u)) + 2) / 5 + day - 1;
+	return era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
+}
+
+static unsigned number(const char *text, size_t size)
+{
+	unsigned value = 0;
+	for (size_t i = 0; i < size; i++)
+		value = value * 10 + (unsigned)(text[i] - '0');
+	return value;
+}
+
+/* "2024-02-29 01:02:03.5": the fraction is cut off, so that nothing lives longer than it may. */
+static bool read_moment(struct fl_bytes text, int64_t *ret)
+{
+	if (text.size < 10)
+		return false;
+	unsigned const month = number(text.data + 5, 2), day = number(text.data + 8, 2);
+	if (month == 0 || day == 0)
+		return false;
+	*ret = days_of(number(text.data, 4), month, day) * 86400;
+	if (text.size >= 19)
+		*ret += number(text.data + 11, 2) * 3600 + number(text.data + 14, 2) * 60 +
+			number(text.data + 17, 2);
+	return true;
+}
+
+/* xorshift64 (Marsaglia): nothing depends on how good it is. */
+static uint64_t next_random(uint64_t *state)
+{
+	*state ^= *state << 13;
+	*state ^= *state >> 7;
+	*state ^= *state << 17;
+	return *state;
+}
+
+static uint32_t shorten(uint32_t seconds, unsigned percent, uint64_t *random)
+{
+	uint64_t const most = (uint64_t)seconds * percent / 100;
+	return seconds - (uint32_t)(percent > 0 ? next_random(random) % (most + 1) : 0);
+}
+
+int fl_lifetime_left(const struct fl_lifetime *lifetime, const struct fl_row *row, unsigned column,
+	int64_t now, struct fl_buf *scratch, uint64_t *random, uint32_t *ret, struct fl_err *err)
+{
+	*ret = lifetime->seconds;
+	if (lifetime->column.data != NULL) {
+		struct fl_value value;
+		int64_t until = 0;
+		bool known = true;
+		if (!fl_field_is_present(row, column))
+			return fl_field_refuse_absent(row, column, err);
+		int code = fl_row_value(row, column, scratch, &value, err);
+		if (code < 0)
+			return code;
+		switch (value.kind) {
+		case FL_VALUE_NULL:
+			return 1;
+		case FL_VALUE_INT:
+			until = value.i;
+			break;
+		case FL_VALUE_UINT:
+			until = value.u > INT64_MAX ? INT64_MAX : (int64_t)value.u;
+			break;
+		default:
+			known = read_moment(value.bytes, &until);
+			break;
+		}
+		if (!known)
+			return fl_err_set(err, FL_EUNSUPPORTED, "ttl: %.*s is no moment",
+				(int)(value.bytes.size < 40 ? value.bytes.size : 40),
+				value.bytes.data);
+		if (until <= now)
+			return 0;
+		*ret = until - now > LONGEST ? LONGEST : (uint32_t)(until - now);
+	}
+	*ret = *ret > 1 ? shorten(*ret, lifetime->jitter, random) : *ret;
+	return 1;
+}

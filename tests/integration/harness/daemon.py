@@ -53,7 +53,7 @@ class Fastlane:
             reach["socket"] = source.socket
         self.sections = {
             "fastlane": {"state_dir": self.dir + "/state", **dict(fastlane)},
-            "source": {**reach, "server_id": server_id, "heartbeat": 1, **options},
+            "source": {**reach, "server_id": server_id, "heartbeat": 1, "catch_up_timeout": 4, **options},
             **{"sink:" + name: keys for name, keys in dict(sinks).items()},
             **{"map:" + name: keys for name, keys in dict(maps).items()},
         }

@@ -5,6 +5,8 @@ import re
 import socket
 import threading
 
+from .wait import wait_for
+
 
 ESCAPES = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"a": b"\a", b"b": b"\b"}
 
@@ -20,6 +22,7 @@ def unquoted(text):
 class Monitor(threading.Thread):
     def __init__(self, port):
         super().__init__(daemon=True)
+        self.port = port
         self.connection = socket.create_connection(("127.0.0.1", port))
         self.connection.sendall(b"MONITOR\r\n")
         assert self.connection.recv(5) == b"+OK\r\n"
@@ -51,7 +54,17 @@ class Monitor(threading.Thread):
         return [tuple(unquoted(part) for part in pair)
                 for pair in re.findall(pattern, bytes(self.seen), re.IGNORECASE)]
 
+    def catch_up(self):
+        """Waits until all has been seen that was executed so far."""
+        token = b"seen up to here %d" % id(self)
+        with socket.create_connection(("127.0.0.1", self.port)) as other:
+            other.sendall(b"*2\r\n$4\r\nECHO\r\n$%d\r\n%s\r\n" % (len(token), token))
+            other.recv(100)
+        wait_for(lambda: token in self.seen or not self.is_alive(), "the monitor has caught up")
+
     def close(self):
+        if self.is_alive():
+            self.catch_up()
         self.closing = True
         self.connection.shutdown(socket.SHUT_RDWR)
         self.join()

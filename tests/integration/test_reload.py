@@ -408,6 +408,22 @@ def test_during_start_up(mariadb, rig, db):
     r.daemon.stop()
 
 
+def test_the_host_in_use_stays_so(mariadb, rig, db):
+    """Nobody goes back by himself to a host that was left."""
+    dead = free_port()
+    table = numbers(db)
+    r = rig(mariadb, [table], hosts="127.0.0.1:%d, 127.0.0.1:%d" % (dead, mariadb.port))
+    r.daemon.start()
+    r.settle()
+    tried = r.daemon.log.count("source 127.0.0.1:%d: " % dead)
+    assert tried
+    reload(r, map__num=table.rule(ttl=1000))
+    insert(mariadb, db, 1)
+    r.settle()
+    assert r.daemon.log.count("source 127.0.0.1:%d: " % dead) == tried
+    r.daemon.stop()
+
+
 def test_sigterm_during_a_reload_ends_it_in_order(mariadb, rig, db, start_server, figures):
     redis = start_server(Redis)
     table = numbers(db)

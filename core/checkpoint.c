@@ -150,7 +150,7 @@ int fl_checkpoint_load(
 int fl_checkpoint_lock(const char *state_dir, int *ret_fd, struct fl_err *err)
 {
 	char path[PATH_MAX];
-	int size = snprintf(path, sizeof(path), "%s/fastlane.lock", state_dir);
+	int size = snprintf(path, sizeof(path), "%s/" FL_LOCK_NAME, state_dir);
 	if (size < 0 || (size_t)size >= sizeof(path))
 		return fl_err_set(err, FL_EIO, "the path of state_dir is too long");
 	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);

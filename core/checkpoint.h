@@ -18,6 +18,8 @@ int fl_checkpoint_save(
 int fl_checkpoint_load(
 	const char *state_dir, const char *sink, struct fl_buf *ret, struct fl_err *err);
 
+#define FL_LOCK_NAME "fastlane.lock" /* the file in the folder that is locked */
+
 /* Takes the folder for this process, until it ends: 0 and a descriptor to be closed, or FL_EIO,
  * also if another fastlane has it. */
 int fl_checkpoint_lock(const char *state_dir, int *ret_fd, struct fl_err *err);

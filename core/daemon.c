@@ -7,69 +7,38 @@
 
 #include "base/log.h"
 #include "checkpoint.h"
-#include "lane/lane.h"
-#include "sink/worker.h"
-#include "source/file.h"
-#include "starter.h"
+#include "regime.h"
+#include "reload.h"
 
 enum {
-	MOST_SINKS = 64,
 	TICK_MS = 100,
-	SEATS_AFTER_MS =
-		1000, /* of waiting for a sink that can't be opened: the others start without it */
-	MERGE_DISTANCE = 1 << 20,  /* bytes of binlog within which two lanes may become one */
-	INTERRUPT_AFTER_MS = 2500, /* of stopping: calls that block are cut short */
-	GIVE_UP_AFTER_MS = 4500,   /* of stopping: what is safe is safe */
-};
-
-struct sink {
-	struct fl_worker_config config;
-	struct fl_worker *worker;
+	GIVE_UP_AFTER_MS = 4500, /* of stopping: what is safe is safe */
 };
 
 struct daemon {
-	const struct fl_config *config;
+	const char *path; /* of the configuration */
 	bool until_current;
-	bool takes_changes; /* some sink takes every table's changes */
+	const char *const *files;
 	uv_loop_t loop;
 	uv_async_t news; /* from any thread: look again */
 	uv_timer_t tick;
-	uv_signal_t sigterm, sigint;
+	uv_signal_t sigterm, sigint, sighup;
 
-	struct fl_hosts hosts;
-	struct fl_starter starter;
-	bool starting; /* the starter's thread has to be joined */
-	struct fl_lane_config lane_config;
-	struct sink *sinks;
-	size_t sink_count;	/* started */
-	uint64_t sinks_at;	/* uv_now when the sinks were started */
-	bool seated;		/* the first seats have been given */
-	struct fl_lane **lanes; /* as many places as sinks, and one for each that is merging */
-	size_t lane_room;
+	struct fl_regime *current;
+	struct fl_regime *next;	   /* is to take its place once its source has answered; or NULL */
+	struct fl_regime *earlier; /* that settle what was in flight, and ones never put in force */
+	struct fl_remains *remains;
+	bool told_in_vain; /* that the next one's source does not answer */
 
 	bool stopping;
-	bool interrupted;
 	uint64_t stopped_at; /* uv_now */
-	int exit_code;
+	int exit_code;	     /* FL_EXIT_OK: as the current regime says */
 };
 
 static void on_change(void *ctx)
 {
 	struct daemon *d = ctx;
 	uv_async_send(&d->news);
-}
-
-static bool wants(void *ctx, struct fl_bytes db, struct fl_bytes table)
-{
-	const struct daemon *d = ctx;
-	return d->takes_changes || fl_map_wants(d->config->map, db, table);
-}
-
-/* The warning about foreign keys concerns caches alone. */
-static bool is_mapped(void *ctx, struct fl_bytes db, struct fl_bytes table)
-{
-	const struct daemon *d = ctx;
-	return fl_map_wants(d->config->map, db, table);
 }
 
 /* ---- stopping ---- */
@@ -80,14 +49,17 @@ static void stop(struct daemon *d)
 		return;
 	d->stopping = true;
 	d->stopped_at = uv_now(&d->loop);
-	if (d->starting)
-		fl_starter_stop(&d->starter);
-	for (size_t i = 0; i < d->sink_count; i++)
-		fl_worker_stop(d->sinks[i].worker);
-	for (size_t i = 0; i < d->lane_room; i++)
-		if (d->lanes[i] != NULL)
-			fl_lane_stop(d->lanes[i]);
+	fl_regime_stop(d->current);
+	if (d->next != NULL)
+		fl_regime_stop(d->next);
+	for (struct fl_regime *r = d->earlier; r != NULL; r = r->next)
+		fl_regime_stop(r);
 	uv_async_send(&d->news);
+}
+
+static int exit_code(const struct daemon *d)
+{
+	return d->exit_code != FL_EXIT_OK ? d->exit_code : d->current->code;
 }
 
 static void on_signal(uv_signal_t *handle, int number)
@@ -98,269 +70,179 @@ static void on_signal(uv_signal_t *handle, int number)
 		_exit(128 + number);
 	}
 	fl_info(NULL, "stopping");
-	if (d->until_current && d->exit_code == FL_EXIT_OK)
+	if (d->until_current && exit_code(d) == FL_EXIT_OK)
 		d->exit_code = FL_EXIT_EARLY;
 	stop(d);
 }
 
+static void tell_unsettled(const struct fl_regime *r)
+{
+	for (size_t i = 0; i < r->config->sink_count; i++)
+		if (r->sinks[i].worker != NULL &&
+			fl_worker_state(r->sinks[i].worker) < FL_WORKER_FINISHED)
+			fl_warn(r->config->sinks[i].name,
+				"does not answer; what it had not settled is sent again at the "
+				"next start");
+}
+
 static void press_on(struct daemon *d)
 {
-	uint64_t passed = uv_now(&d->loop) - d->stopped_at;
-	if (passed >= INTERRUPT_AFTER_MS && !d->interrupted) {
-		d->interrupted = true;
-		for (size_t i = 0; i < d->sink_count; i++)
-			fl_worker_interrupt(d->sinks[i].worker);
-	}
-	if (passed >= GIVE_UP_AFTER_MS) {
-		for (size_t i = 0; i < d->sink_count; i++)
-			if (fl_worker_state(d->sinks[i].worker) < FL_WORKER_FINISHED)
-				fl_warn(d->sinks[i].config.name,
-					"does not answer; what it had not settled is sent again at "
-					"the next start");
-		_exit(d->exit_code);
-	}
-}
-
-/* ---- lanes ---- */
-
-static struct fl_lane *open_lane(struct daemon *d, const struct fl_position *from)
-{
-	for (size_t i = 0; i < d->lane_room; i++) {
-		if (d->lanes[i] != NULL)
-			continue;
-		d->lanes[i] = fl_lane_create(&d->lane_config, (unsigned)i, from);
-		return d->lanes[i];
-	}
-	return NULL;
-}
-
-static void close_ended_lanes(struct daemon *d)
-{
-	for (size_t i = 0; i < d->lane_room; i++) {
-		struct fl_lane_state state;
-		if (d->lanes[i] == NULL)
-			continue;
-		fl_lane_state(d->lanes[i], &state);
-		/* Its source may be idle: then it would find out late, and keep its place. */
-		if (!state.ended && state.deserted)
-			fl_lane_stop(d->lanes[i]);
-		if (!state.ended)
-			continue;
-		/* A sink that halts because of files is not to blame for it. */
-		if (state.refused && d->lane_config.files != NULL)
-			d->exit_code = FL_EXIT_SOURCE;
-		fl_lane_destroy(d->lanes[i]);
-		d->lanes[i] = NULL;
-	}
-}
-
-static bool has_lanes(const struct daemon *d)
-{
-	for (size_t i = 0; i < d->lane_room; i++)
-		if (d->lanes[i] != NULL)
-			return true;
-	return false;
-}
-
-/* Gives every sink that waits a seat. Those at the same position share a lane. */
-static void give_seats(struct daemon *d)
-{
-	struct fl_lane *fresh[MOST_SINKS];
-	struct fl_buf places[MOST_SINKS];
-	size_t fresh_count = 0;
-	struct fl_position wish = { 0 };
-
-	for (size_t i = 0; i < d->sink_count; i++) {
-		struct fl_worker *worker = d->sinks[i].worker;
-		if (fl_worker_state(worker) != FL_WORKER_WAITING ||
-			fl_worker_wish(worker, &wish) != 0)
-			continue;
-		struct fl_buf place = { 0 };
-		fl_position_format(&wish, &place);
-		size_t same = 0;
-		while (same < fresh_count &&
-			(places[same].size != place.size ||
-				memcmp(places[same].data, place.data, place.size) != 0))
-			same++;
-		if (same == fresh_count) {
-			fresh[same] = open_lane(d, &wish);
-			if (fresh[same] == NULL) {
-				/* The next tick tries again: a lane that merges has still to end.
-				 */
-				fl_buf_finish(&place);
-				continue;
-			}
-			places[fresh_count++] = place;
-		} else {
-			fl_buf_finish(&place);
-		}
-		struct fl_seat *seat = fl_seat_create(d->config->queue_bytes);
-		if (seat == NULL || fl_lane_add(fresh[same], seat) != 0) {
-			fl_seat_unref(seat);
-			continue;
-		}
-		fl_worker_seat(worker, seat);
-	}
-	for (size_t i = 0; i < fresh_count; i++) {
-		struct fl_err err;
-		if (fl_lane_start(fresh[i], &err) != 0) {
-			fl_error(NULL, "%s", err.text);
-			d->exit_code = FL_EXIT_USAGE;
-			stop(d);
-		}
-		fl_buf_finish(&places[i]);
-	}
-	fl_position_finish(&wish);
-}
-
-static bool may_merge(
-	const struct daemon *d, const struct fl_lane_state *from, const struct fl_lane_state *into)
-{
-	if (!from->placed || !into->placed || from->ended || into->ended || from->merging ||
-		into->merging || from->seats == 0 || into->seats == 0 ||
-		strcmp(from->identity, into->identity) != 0 || strcmp(from->file, into->file) != 0)
-		return false;
-	uint64_t distance = from->offset > into->offset ? from->offset - into->offset
-							: into->offset - from->offset;
-	return distance <= MERGE_DISTANCE && from->queued <= d->config->queue_bytes / 4 &&
-	       (from->seats < into->seats ||
-		       (from->seats == into->seats && from->number > into->number));
-}
-
-static void merge_lanes(struct daemon *d)
-{
-	for (size_t i = 0; i < d->lane_room; i++)
-		for (size_t j = 0; j < d->lane_room; j++) {
-			struct fl_lane_state from, into;
-			if (i == j || d->lanes[i] == NULL || d->lanes[j] == NULL)
-				continue;
-			fl_lane_state(d->lanes[i], &from);
-			fl_lane_state(d->lanes[j], &into);
-			if (may_merge(d, &from, &into))
-				fl_lane_merge(d->lanes[i], d->lanes[j], d->config->queue_bytes);
-		}
-}
-
-/* ---- sinks ---- */
-
-static int find_earliest(void *ctx, struct fl_position *ret, struct fl_err *err)
-{
-	const struct daemon *d = ctx;
-	const struct fl_source_config *source = &d->config->source;
-	int result = FL_ELOST;
-	if (d->lane_config.files != NULL)
-		return fl_binlog_file_begin(d->lane_config.files[0], ret, err);
-	/* The one that the lanes use, or whichever answers in its place. */
-	unsigned const first = fl_hosts_current(d->lane_config.hosts);
-	for (unsigned i = 0; i < source->host_count && result != 0; i++) {
-		struct fl_session *session = NULL;
-		result = fl_session_connect(
-			source, (first + i) % source->host_count, source->server_id, &session, err);
-		if (result == 0)
-			result = fl_session_start_position(session, "earliest", ret, err);
-		fl_session_close(session);
-	}
-	return result;
-}
-
-static void start_sinks(struct daemon *d)
-{
-	d->sinks_at = uv_now(&d->loop);
-	d->lane_config.target = d->starter.current;
-	d->lane_config.fold_case = d->starter.fold_case;
-	for (size_t i = 0; i < d->config->sink_count; i++) {
-		const struct fl_sink_config *config = &d->config->sinks[i];
-		struct sink *sink = &d->sinks[i];
-		struct fl_err err = { 0 };
-		sink->config = (struct fl_worker_config){
-			.name = config->name,
-			.plugin = config->plugin,
-			.settings = fl_options_settings(config->options),
-			.map = d->config->map,
-			.on_doubt = d->config->on_doubt,
-			.on_cold = d->config->on_cold,
-			.coalesce = config->coalesce,
-			.max_batch_ops = config->max_batch_ops,
-			.max_batch_bytes = config->max_batch_bytes,
-			.earliest = find_earliest,
-			.earliest_ctx = d,
-			.state_dir = d->config->state_dir,
-			.start = &d->starter.start,
-			.changed = on_change,
-			.changed_ctx = d,
-		};
-		sink->worker = fl_worker_create(&sink->config);
-		if (sink->worker == NULL || fl_worker_start(sink->worker, &err) != 0) {
-			fl_error(config->name, "can't be started: %s",
-				sink->worker != NULL ? err.text : "out of memory");
-			fl_worker_destroy(sink->worker);
-			d->exit_code = FL_EXIT_USAGE;
-			stop(d);
-			return;
-		}
-		d->sink_count++;
-	}
-}
-
-static void look_at_starter(struct daemon *d)
-{
-	if (!d->starting || !atomic_load(&d->starter.done))
+	uint64_t const passed = uv_now(&d->loop) - d->stopped_at;
+	if (passed < FL_INTERRUPT_AFTER_MS)
 		return;
-	fl_starter_finish(&d->starter);
-	d->starting = false;
-	if (d->starter.ok && !d->stopping) {
-		start_sinks(d);
-	} else if (!d->stopping) {
-		d->exit_code = FL_EXIT_SOURCE;
+	fl_regime_interrupt(d->current);
+	for (struct fl_regime *r = d->earlier; r != NULL; r = r->next)
+		fl_regime_interrupt(r);
+	if (passed < GIVE_UP_AFTER_MS)
+		return;
+	tell_unsettled(d->current);
+	for (struct fl_regime *r = d->earlier; r != NULL; r = r->next)
+		tell_unsettled(r);
+	_exit(exit_code(d));
+}
+
+/* ---- one configuration in place of another ---- */
+
+static void retire(struct daemon *d, struct fl_regime *regime)
+{
+	fl_regime_leave(regime);
+	regime->next = d->earlier;
+	d->earlier = regime;
+}
+
+/* Reads the file anew, and has its source asked: nothing of what runs is touched before that has
+ * answered. Only the newest one counts. */
+static void reload(struct daemon *d)
+{
+	fl_info(NULL, "SIGHUP: reads %s", d->path);
+	struct fl_config *config = fl_reload_read(d->path);
+	if (config == NULL)
+		return;
+	const struct fl_regime *const lists[] = { d->current, d->next, d->earlier };
+	int lock = -1;
+	struct fl_err err = { .text = "out of memory" };
+	struct fl_regime *made = NULL;
+	if (fl_reload_lock(config, lists, sizeof(lists) / sizeof(*lists), &lock, &err) == 0)
+		made = fl_regime_create(config, lock, false, NULL, on_change, d);
+	else
+		fl_config_destroy(config);
+	if (made == NULL || fl_regime_ask(made, d->current, &err) != 0) {
+		fl_error(NULL, "%s: %s: the configuration stays as it was", d->path, err.text);
+		fl_regime_destroy(made);
+		return;
+	}
+	if (d->next != NULL)
+		retire(d, d->next);
+	d->next = made;
+	d->told_in_vain = false;
+}
+
+/* A run that ends by itself has nothing to be reloaded: SIGHUP is what a terminal that is closed
+ * says. */
+static void on_sighup(uv_signal_t *handle, int number)
+{
+	struct daemon *d = handle->data;
+	if (d->until_current)
+		on_signal(handle, number);
+	else if (!d->stopping)
+		reload(d);
+}
+
+static void look_at_next(struct daemon *d)
+{
+	struct fl_regime *next = d->next;
+	if (next == NULL || d->stopping)
+		return;
+	switch (fl_regime_answer(next)) {
+	case FL_ANSWER_NONE:
+		if (atomic_load(&next->starter.in_vain) && !d->told_in_vain)
+			fl_warn(NULL,
+				"%s: its source does not answer: until it does, the configuration "
+				"stays as it was",
+				d->path);
+		d->told_in_vain = atomic_load(&next->starter.in_vain);
+		return;
+	case FL_ANSWER_NO:
+		fl_error(NULL, "%s: its source can't be used: the configuration stays as it was",
+			d->path);
+		fl_regime_destroy(next);
+		d->next = NULL;
+		return;
+	case FL_ANSWER_YES:
+		break;
+	}
+	/* Told if either level has it told. */
+	enum fl_level const level = next->config->log_level;
+	if (level > d->current->config->log_level)
+		fl_log_set_level(level);
+	fl_info(NULL, "reloaded %s: %zu sinks, %zu maps", d->path, next->config->sink_count,
+		next->config->rule_count);
+	fl_log_set_level(level);
+	d->next = NULL;
+	retire(d, d->current);
+	d->current = next;
+	fl_regime_put_in_force(next);
+}
+
+static void look_at_earlier(struct daemon *d)
+{
+	for (struct fl_regime **place = &d->earlier; *place != NULL;) {
+		struct fl_regime *r = *place;
+		if (fl_regime_reap(r, &d->remains)) {
+			*place = r->next;
+			fl_regime_destroy(r);
+			continue;
+		}
+		if (!d->stopping)
+			fl_regime_press(r, d->current);
+		place = &r->next;
+	}
+}
+
+static void look_at_current(struct daemon *d)
+{
+	struct fl_regime *r = d->current;
+	fl_regime_close_ended_lanes(r);
+	switch (fl_regime_answer(r)) {
+	case FL_ANSWER_YES:
+		fl_regime_put_in_force(r);
+		break;
+	case FL_ANSWER_NO:
+		if (!d->stopping)
+			r->code = FL_EXIT_SOURCE;
+		break;
+	case FL_ANSWER_NONE:
+		break;
+	}
+	if (r->in_force && !d->stopping &&
+		(fl_regime_start_sinks(r, d->earlier, &d->remains) != 0 ||
+			fl_regime_seat(r, d->earlier) != 0))
 		stop(d);
+	if (fl_regime_running(r) == 0 && !r->asking && d->next == NULL)
+		stop(d);
+	/* What sinks have left that there are no more is as good as what any restart finds. */
+	if (d->earlier == NULL && d->next == NULL) {
+		fl_remains_destroy(d->remains);
+		d->remains = NULL;
 	}
-}
-
-/* Whether each sink has shown where it begins, or that it can't be reached for now: lanes are
- * opened for all of them together, so that those at the same place share one. */
-static bool all_have_tried(const struct daemon *d)
-{
-	for (size_t i = 0; i < d->sink_count; i++) {
-		struct fl_worker *worker = d->sinks[i].worker;
-		enum fl_worker_state state = fl_worker_state(worker);
-		if (state == FL_WORKER_OPENING && !fl_worker_has_tried(worker))
-			return false;
-	}
-	return d->sink_count > 0;
-}
-
-/* Counts those that still run, and takes note of those that have halted. */
-static size_t running(struct daemon *d)
-{
-	size_t count = 0;
-	for (size_t i = 0; i < d->sink_count; i++) {
-		enum fl_worker_state state = fl_worker_state(d->sinks[i].worker);
-		count += state < FL_WORKER_FINISHED;
-		if (state == FL_WORKER_HALTED && d->exit_code == FL_EXIT_OK)
-			d->exit_code = FL_EXIT_SINK;
-	}
-	return count;
 }
 
 /* Looks at everything and does what is to be done. */
 static void look(struct daemon *d)
 {
-	look_at_starter(d);
-	close_ended_lanes(d);
-	size_t left = running(d);
-	if (!d->starting && left == 0)
-		stop(d);
-	if (d->stopping) {
-		press_on(d);
-		if (!d->starting && left == 0 && !has_lanes(d))
-			uv_stop(&d->loop);
+	look_at_next(d);
+	look_at_earlier(d);
+	look_at_current(d);
+	if (!d->stopping)
 		return;
+	press_on(d);
+	if (d->next != NULL && fl_regime_reap(d->next, &d->remains)) {
+		fl_regime_destroy(d->next);
+		d->next = NULL;
 	}
-	d->seated = d->seated || all_have_tried(d) ||
-		    (d->sink_count > 0 && uv_now(&d->loop) - d->sinks_at >= SEATS_AFTER_MS);
-	if (d->seated)
-		give_seats(d);
-	merge_lanes(d);
+	if (d->next == NULL && d->earlier == NULL && !d->current->asking &&
+		fl_regime_running(d->current) == 0 && !fl_regime_has_lanes(d->current))
+		uv_stop(&d->loop);
 }
 
 static void on_news(uv_async_t *handle)
@@ -375,6 +257,19 @@ static void on_tick(uv_timer_t *handle)
 
 /* ---- life ---- */
 
+static void mask_sighup(int how)
+{
+	sigset_t set;
+	sigemptyset(&set);
+	sigaddset(&set, SIGHUP);
+	pthread_sigmask(how, &set, NULL);
+}
+
+void fl_daemon_prepare(void)
+{
+	mask_sighup(SIG_BLOCK);
+}
+
 static void close_handle(uv_handle_t *handle, void *arg)
 {
 	(void)arg;
@@ -384,6 +279,7 @@ static void close_handle(uv_handle_t *handle, void *arg)
 
 static int open_loop(struct daemon *d)
 {
+	struct sigaction sighup;
 	int result = uv_loop_init(&d->loop);
 	if (result != 0)
 		return result;
@@ -391,10 +287,16 @@ static int open_loop(struct daemon *d)
 	uv_timer_init(&d->loop, &d->tick);
 	uv_signal_init(&d->loop, &d->sigterm);
 	uv_signal_init(&d->loop, &d->sigint);
-	d->news.data = d->tick.data = d->sigterm.data = d->sigint.data = d;
+	uv_signal_init(&d->loop, &d->sighup);
+	d->news.data = d->tick.data = d->sigterm.data = d->sigint.data = d->sighup.data = d;
 	uv_timer_start(&d->tick, on_tick, TICK_MS, TICK_MS);
 	uv_signal_start(&d->sigterm, on_signal, SIGTERM);
 	uv_signal_start(&d->sigint, on_signal, SIGINT);
+	/* As nohup has it. */
+	bool const ignored = sigaction(SIGHUP, NULL, &sighup) == 0 && sighup.sa_handler == SIG_IGN;
+	if (!d->until_current || !ignored)
+		uv_signal_start(&d->sighup, on_sighup, SIGHUP);
+	mask_sighup(SIG_UNBLOCK);
 	return 0;
 }
 
@@ -405,80 +307,62 @@ static void close_loop(struct daemon *d)
 	uv_loop_close(&d->loop);
 }
 
-int fl_daemon_run(const struct fl_config *config, bool until_current, const char *const *files)
+/* The first regime, which has only to be asked. Takes the configuration over. FL_EXIT_... */
+static int begin(struct daemon *d, struct fl_config *config)
 {
 	struct fl_err err = { 0 };
 	int lock = -1;
-	struct daemon d = {
-		.config = config,
-		.until_current = until_current || files != NULL,
-		.hosts.mutex = PTHREAD_MUTEX_INITIALIZER,
-	};
-	for (size_t i = 0; i < config->sink_count; i++)
-		d.takes_changes |= config->sinks[i].plugin->takes == FL_TAKES_CHANGES;
-	d.lane_config = (struct fl_lane_config){
-		.source = &config->source,
-		.hosts = &d.hosts,
-		.files = files,
-		.transaction_bytes = config->transaction_bytes,
-		.wants = wants,
-		.mapped = is_mapped,
-		.wants_ctx = &d,
-		.until_current = until_current,
-		.changed = on_change,
-		.changed_ctx = &d,
-	};
-	d.starter = (struct fl_starter){
-		.source = &config->source,
-		.hosts = &d.hosts,
-		.files = files,
-		.map = config->map,
-		.wants = is_mapped,
-		.wants_ctx = &d,
-		.until_current = until_current,
-		.changed = on_change,
-		.changed_ctx = &d,
-	};
-	if (config->sink_count > MOST_SINKS) {
-		fl_error(NULL, "%zu sinks; up to %d can be used", config->sink_count, MOST_SINKS);
+	if (config->sink_count > FL_MOST_SINKS) {
+		fl_error(
+			NULL, "%zu sinks; up to %d can be used", config->sink_count, FL_MOST_SINKS);
+		fl_config_destroy(config);
 		return FL_EXIT_CONFIG;
 	}
+	if (config->state_dir != NULL && fl_checkpoint_lock(config->state_dir, &lock, &err) != 0) {
+		fl_error(NULL, "%s", err.text);
+		fl_config_destroy(config);
+		return FL_EXIT_USAGE;
+	}
+	d->current = fl_regime_create(config, lock, d->until_current, d->files, on_change, d);
+	if (d->current == NULL) {
+		fl_error(NULL, "out of memory");
+		return FL_EXIT_USAGE;
+	}
+	return FL_EXIT_OK;
+}
+
+int fl_daemon_run(
+	struct fl_config *config, const char *path, bool until_current, const char *const *files)
+{
+	struct fl_err err = { 0 };
+	struct daemon d = {
+		.path = path,
+		.until_current = until_current || files != NULL,
+		.files = files,
+	};
 	/* Both are told by the calls that fail. */
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);
-	if (config->state_dir != NULL && fl_checkpoint_lock(config->state_dir, &lock, &err) != 0) {
-		fl_error(NULL, "%s", err.text);
-		return FL_EXIT_USAGE;
-	}
+	int code = begin(&d, config);
+	if (code != FL_EXIT_OK)
+		return code;
 	int result = open_loop(&d);
 	if (result != 0) {
 		fl_error(NULL, "no event loop: %s", uv_strerror(result));
+		fl_regime_destroy(d.current);
 		return FL_EXIT_USAGE;
 	}
-	d.lane_room = 2 * config->sink_count;
-	d.sinks = calloc(config->sink_count, sizeof(*d.sinks));
-	d.lanes = calloc(d.lane_room, sizeof(struct fl_lane *));
-	if (d.sinks == NULL || d.lanes == NULL) {
-		fl_error(NULL, "out of memory");
-		d.exit_code = FL_EXIT_USAGE;
-	} else if (fl_starter_start(&d.starter, &err) != 0) {
-		fl_error(NULL, "%s", err.text);
-		d.exit_code = FL_EXIT_USAGE;
-	} else {
-		d.starting = true;
+	if (fl_regime_ask(d.current, NULL, &err) == 0) {
 		fl_info(NULL, "fastlane %s, %zu sinks", FL_VERSION, config->sink_count);
 		uv_run(&d.loop, UV_RUN_DEFAULT);
+		code = exit_code(&d);
+	} else {
+		fl_error(NULL, "%s", err.text);
+		code = FL_EXIT_USAGE;
 	}
-
-	for (size_t i = 0; i < d.sink_count; i++)
-		fl_worker_destroy(d.sinks[i].worker);
-	fl_position_finish(&d.starter.start);
-	fl_position_finish(&d.starter.current);
+	fl_regime_destroy(d.current);
+	fl_remains_destroy(d.remains);
 	close_loop(&d);
-	free(d.sinks);
-	free(d.lanes);
-	if (lock >= 0)
-		close(lock);
 	fl_info(NULL, "stopped");
-	return d.exit_code;
+	return code;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The daemon: checks the source, starts the sinks, gives them seats in lanes, merges lanes, and
- * stops everything in order. Runs on the main thread's libuv loop, which never blocks.
+ * The daemon: puts a configuration in force, and on SIGHUP another one in its place, without losing
+ * or repeating a change; and stops everything in order. Runs on the main thread's libuv loop, which
+ * never blocks.
  */
 #ifndef FL_DAEMON_H
 #define FL_DAEMON_H
@@ -18,9 +19,15 @@ enum {
 	FL_EXIT_EARLY = 5,  /* --until-current was stopped before all was applied */
 };
 
+/* To be called before the configuration is read: a SIGHUP from then on waits for fl_daemon_run(),
+ * so that it does not miss what has been written since. */
+void fl_daemon_prepare(void);
+
 /* Runs until it is stopped by a signal; or, with `until_current`, until all sinks have what the
  * source had at the start; or, with `files` (NULL-terminated, else NULL), until they have what
- * these binlog files hold, which are then read instead of the source. Returns the exit code. */
-int fl_daemon_run(const struct fl_config *config, bool until_current, const char *const *files);
+ * these binlog files hold, which are then read instead of the source. Takes the configuration over;
+ * `path`: where it is read from again. Returns the exit code. */
+int fl_daemon_run(
+	struct fl_config *config, const char *path, bool until_current, const char *const *files);
 
 #endif

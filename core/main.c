@@ -28,7 +28,9 @@ static const char usage[] =
 	"Ends with 0 when all is well, 1 for wrong arguments or a system that lacks something,\n"
 	"2 for a wrong configuration, 3 for a source that can't be replicated from as it is,\n"
 	"4 if a sink has halted, 5 if --until-current was stopped too early. SIGTERM and SIGINT "
-	"end it in order, a second one at once.\n";
+	"end it in order, a second one at once.\n"
+	"SIGHUP has it read the configuration anew; a wrong one is refused and the old one goes "
+	"on.\n";
 
 static void report(void *ctx, bool fatal, const char *line)
 {
@@ -76,6 +78,8 @@ static int plugin_help(const char *name)
 static int run(const char *path, bool check, bool until_current, const char *const *files)
 {
 	struct fl_config *config = NULL;
+	if (!check)
+		fl_daemon_prepare();
 	int problems = path != NULL ? fl_config_load(path, files != NULL, report, NULL, &config)
 				    : fl_config_for_stdout(report, NULL, &config);
 	int code = FL_EXIT_OK;
@@ -91,7 +95,8 @@ static int run(const char *path, bool check, bool until_current, const char *con
 			config->rule_count);
 	} else {
 		fl_log_set_level(config->log_level);
-		code = fl_daemon_run(config, until_current, files);
+		code = fl_daemon_run(config, path, until_current, files);
+		config = NULL;
 	}
 	fl_config_destroy(config);
 	fl_plugins_finish();

@@ -52,11 +52,13 @@ static int ask_all(struct fl_starter *s)
 			fl_error(NULL, "source: %s", err.text);
 		return result;
 	}
-	for (unsigned i = 0; i < s->source->host_count; i++) {
-		int answer = ask(s, i, &err);
+	unsigned const count = s->source->host_count, first = fl_hosts_current(s->hosts);
+	for (unsigned i = 0; i < count; i++) {
+		unsigned const host = (first + i) % count;
+		int answer = ask(s, host, &err);
 		if (answer == 0)
 			return 0;
-		fl_error(NULL, "source %s: %s", s->source->hosts[i].name, err.text);
+		fl_error(NULL, "source %s: %s", s->source->hosts[host].name, err.text);
 		result = answer == FL_ELOST ? FL_ELOST : result;
 	}
 	return result;
@@ -71,6 +73,8 @@ static void run(void *ctx)
 		s->ok = result == 0;
 		if (result != FL_ELOST)
 			break;
+		atomic_store(&s->in_vain, true);
+		s->changed(s->changed_ctx);
 		uint64_t now = uv_hrtime(), pause = (uint64_t)delay * 1000000000;
 		uint64_t until = now + pause / 2 + (now ^ (uintptr_t)s >> 4) % (pause / 2 + 1);
 		uv_mutex_lock(&s->mutex);

@@ -2,7 +2,8 @@
  *
  * What has to be asked of the source before the first sink is started, on a thread of its own:
  * whether it can be replicated from, where `start` is, and where it stands now. Tries one host
- * after the other until it gets an answer.
+ * after the other until it gets an answer. So it goes for each configuration, before it is in
+ * force.
  */
 #ifndef FL_STARTER_H
 #define FL_STARTER_H
@@ -16,7 +17,7 @@
 struct fl_starter {
 	/* Set before it is started. */
 	const struct fl_source_config *source;
-	struct fl_hosts *hosts;	  /* told which of them has answered */
+	struct fl_hosts *hosts;	  /* which to ask first; told which of them has answered */
 	const char *const *files; /* binlog files that stand for the source; or NULL */
 	struct fl_map *map;	  /* told how table names compare */
 	bool (*wants)(void *ctx, struct fl_bytes db, struct fl_bytes table);
@@ -24,6 +25,8 @@ struct fl_starter {
 	bool until_current;
 	void (*changed)(void *ctx);
 	void *changed_ctx;
+
+	atomic_bool in_vain; /* none has answered yet: it tries on */
 
 	/* To be read once `done` is set. */
 	atomic_bool done;

@@ -1,20 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/log.h"
 
+#include <stdatomic.h>
 #include <time.h>
 #include <unistd.h>
 
-static enum fl_level threshold = FL_LEVEL_INFO;
+static atomic_int threshold = FL_LEVEL_INFO; /* enum fl_level */
 
 void fl_log_set_level(enum fl_level level)
 {
-	threshold = level;
+	atomic_store_explicit(&threshold, (int)level, memory_order_relaxed);
 }
 
 void fl_log_v(enum fl_level level, const char *who, const char *format, va_list args)
 {
 	static const char *const names[] = { "error", "warn ", "info ", "debug" };
-	if (level > threshold)
+	if ((int)level > atomic_load_explicit(&threshold, memory_order_relaxed))
 		return;
 
 	struct timespec now;

@@ -9,7 +9,7 @@
 
 #include <fastlane/sink.h>
 
-/* Entries above this level are dropped; FL_LEVEL_INFO at start. Set before threads are started. */
+/* Entries above this level are dropped; FL_LEVEL_INFO at start. Any thread. */
 void fl_log_set_level(enum fl_level level);
 
 /* `who` is the sink's name, or NULL for the core's own entries. */

@@ -58,8 +58,36 @@ static int push_patiently(struct fl_lane *lane, struct fl_seat *seat, struct fl_
 	return result;
 }
 
+/* No transaction begins to be passed on in parts once the lane is to end ... */
+static bool begin_parts(struct fl_lane *lane, const struct fl_txn *txn)
+{
+	if (txn->view.first && txn->view.last)
+		return true;
+	uv_mutex_lock(&lane->mutex);
+	bool const may = !atomic_load(&lane->stop);
+	lane->in_parts = may;
+	uv_mutex_unlock(&lane->mutex);
+	return may;
+}
+
+/* ... and it ends behind one that has. */
+static void end_parts(struct fl_lane *lane, const struct fl_txn *txn)
+{
+	if (txn->view.first || !txn->view.last)
+		return;
+	uv_mutex_lock(&lane->mutex);
+	lane->in_parts = false;
+	if (atomic_load(&lane->leaving))
+		atomic_store(&lane->stop, true);
+	uv_mutex_unlock(&lane->mutex);
+}
+
 int fl_lane_push(struct fl_lane *lane, struct fl_txn *txn)
 {
+	if (!begin_parts(lane, txn)) {
+		fl_txn_unref(txn);
+		return FL_ESTOPPED;
+	}
 	lane->has_delivered = lane->is_well = true;
 	for (size_t i = 0; i < lane->seat_count;) {
 		struct fl_seat *seat = lane->seats[i];
@@ -75,6 +103,7 @@ int fl_lane_push(struct fl_lane *lane, struct fl_txn *txn)
 		drop_seat(lane, i);
 	}
 	int result = fl_txn_advance(txn, &lane->position);
+	end_parts(lane, txn);
 	fl_txn_unref(txn);
 	/* The sinks have it, and know where they are. */
 	if (result != 0)

@@ -23,6 +23,11 @@ void fl_meeting_unref(struct fl_meeting *meeting)
 	free(meeting);
 }
 
+uint32_t fl_lane_server_id(const struct fl_source_config *source, unsigned number)
+{
+	return (source->server_id - 1 + number) % UINT32_MAX + 1;
+}
+
 struct fl_lane *fl_lane_create(
 	const struct fl_lane_config *config, unsigned number, const struct fl_position *from)
 {
@@ -91,6 +96,16 @@ void fl_lane_stop(struct fl_lane *lane)
 		fl_queue_close(lane->seats[i]->queue);
 	uv_cond_signal(&lane->wake);
 	uv_mutex_unlock(&lane->mutex);
+}
+
+void fl_lane_leave(struct fl_lane *lane)
+{
+	uv_mutex_lock(&lane->mutex);
+	bool const later = lane->in_parts;
+	atomic_store(later ? &lane->leaving : &lane->stop, true);
+	uv_mutex_unlock(&lane->mutex);
+	if (!later)
+		fl_lane_stop(lane);
 }
 
 void fl_lane_destroy(struct fl_lane *lane)

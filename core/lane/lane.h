@@ -33,7 +33,10 @@ struct fl_lane_config {
 
 struct fl_lane;
 
-/* `number`: added to the source's server_id, so that no two lanes have the same. The position is
+/* A lane's own: the numbers from the configured one on; 0 is none, so the last is followed by 1. */
+uint32_t fl_lane_server_id(const struct fl_source_config *source, unsigned number);
+
+/* `number`: of which its server_id is made, so that no two lanes have the same. The position is
  * copied. NULL when memory runs out. */
 struct fl_lane *fl_lane_create(
 	const struct fl_lane_config *config, unsigned number, const struct fl_position *from);
@@ -45,6 +48,10 @@ int fl_lane_start(struct fl_lane *lane, struct fl_err *err);
 
 /* Makes its thread end soon; its seats are abandoned. */
 void fl_lane_stop(struct fl_lane *lane);
+
+/* The same, but a transaction of which a part has been passed on comes to its end first, unless the
+ * source is lost. */
+void fl_lane_leave(struct fl_lane *lane);
 
 /* Waits for the thread, which has ended or been stopped, and frees the lane. Takes NULL. */
 void fl_lane_destroy(struct fl_lane *lane);

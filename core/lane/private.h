@@ -72,6 +72,8 @@ struct fl_lane {
 	struct fl_session *session; /* open one, to be woken */
 	struct fl_seat **seats;	    /* changed by the reader alone once it runs */
 	size_t seat_count, seat_room;
+	bool in_parts;		  /* a transaction has been passed on in part */
+	atomic_bool leaving;	  /* to end behind it */
 	struct fl_seat **joining; /* seats to be taken in at the next boundary */
 	size_t joining_count;
 	struct fl_meeting *host_meeting;  /* as the lane that takes seats in */

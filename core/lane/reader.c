@@ -165,6 +165,8 @@ static void show_session(struct fl_lane *lane, struct fl_session *session)
 	uv_mutex_lock(&lane->mutex);
 	lane->session = session;
 	lane->state.placed = false;
+	/* It is read again from its beginning. */
+	lane->in_parts = false;
 	uv_mutex_unlock(&lane->mutex);
 }
 
@@ -256,9 +258,8 @@ static enum fl_next run_session(struct fl_lane *lane)
 {
 	struct fl_err err = { 0 };
 	struct fl_session *session = NULL;
-	/* The numbers behind the configured one; 0 is none, so the last is followed by 1. */
 	const struct fl_source_config *source = lane->config->source;
-	uint32_t server_id = (source->server_id - 1 + lane->number) % UINT32_MAX + 1;
+	uint32_t server_id = fl_lane_server_id(source, lane->number);
 	lane->is_well = false;
 	if (fl_session_connect(source, lane->host, server_id, &session, &err) != 0) {
 		fl_error(NULL, "can't connect to the source: %s", err.text);
@@ -292,6 +293,8 @@ static void follow(struct fl_lane *lane)
 {
 	while (!atomic_load(&lane->stop) && lane->seat_count > 0) {
 		enum fl_next next = run_session(lane);
+		if (atomic_load(&lane->leaving))
+			break;
 		if (next == FL_NEXT_OTHER_HOST)
 			next = fl_lane_next_host(lane);
 		if (next == FL_NEXT_END)

@@ -35,7 +35,9 @@ static enum fl_end drain(struct fl_worker *w)
 			"halted: the plugin leaves batches pending and has no drain()");
 		return END_HALTED;
 	}
+	fl_worker_call_begins(w);
 	enum fl_outcome outcome = w->config->plugin->drain(w->self, &err);
+	fl_worker_call_ends(w);
 	if (outcome == FL_PENDING || (outcome == FL_DONE && w->pending_count > 0)) {
 		fl_err_set(&err, FL_EFATAL, "the plugin's drain() left batches pending");
 		outcome = FL_FAILED;
@@ -77,7 +79,10 @@ static enum fl_end submit(struct fl_worker *w, size_t count)
 	w->submitted_at = uv_hrtime();
 
 	struct fl_err err = { 0 };
-	return fl_worker_outcome(w, w->config->plugin->submit(w->self, &batch, &err), &err);
+	fl_worker_call_begins(w);
+	enum fl_outcome outcome = w->config->plugin->submit(w->self, &batch, &err);
+	fl_worker_call_ends(w);
+	return fl_worker_outcome(w, outcome, &err);
 }
 
 /* Milliseconds until `since` is that long ago; 0: it is. */
@@ -323,7 +328,9 @@ enum fl_end fl_worker_find_position(struct fl_worker *w)
 	enum fl_end end = END_NONE;
 
 	if (plugin->position != NULL) {
+		fl_worker_call_begins(w);
 		enum fl_outcome outcome = plugin->position(w->self, &text, &err);
+		fl_worker_call_ends(w);
 		if (outcome != FL_DONE) {
 			end = fl_worker_outcome(
 				w, outcome == FL_PENDING ? FL_FAILED : outcome, &err);

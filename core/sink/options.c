@@ -16,6 +16,7 @@ struct value {
 };
 
 struct fl_options {
+	unsigned references;
 	const struct fl_option *declared;
 	char *owner;
 	size_t count;
@@ -224,6 +225,7 @@ struct fl_options *fl_options_create_for(const char *section, const struct fl_op
 	struct fl_options *made = calloc(1, sizeof(*made));
 	if (made == NULL)
 		return NULL;
+	made->references = 1;
 	made->declared = options;
 	made->owner = strdup(section);
 	for (const struct fl_option *o = options; o != NULL && o->name != NULL; o++)
@@ -256,15 +258,36 @@ struct fl_options *fl_options_create(const char *sink, const struct fl_sink_plug
 	return fl_options_create_for(sink, plugin->options);
 }
 
+struct fl_options *fl_options_ref(struct fl_options *options)
+{
+	options->references++;
+	return options;
+}
+
 void fl_options_destroy(struct fl_options *options)
 {
-	if (options == NULL)
+	if (options == NULL || --options->references > 0)
 		return;
 	for (size_t i = 0; options->values != NULL && i < options->count; i++)
 		free(options->values[i].text);
 	free(options->values);
 	free(options->owner);
 	free(options);
+}
+
+static bool is_same_text(const char *a, const char *b)
+{
+	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+bool fl_options_same(const struct fl_options *a, const struct fl_options *b)
+{
+	if (a->declared != b->declared)
+		return false;
+	for (size_t i = 0; i < a->count; i++)
+		if (!is_same_text(a->values[i].text, b->values[i].text))
+			return false;
+	return true;
 }
 
 /* The whole of a file, less a last line break. */

@@ -28,7 +28,7 @@ struct module {
 	const struct fl_sink_plugin *plugin;
 };
 
-/* Of the main thread, before there is another. */
+/* Of the main thread. */
 static struct module *modules;
 static char *search_path; /* directories separated by ':', in the order of the search */
 static bool started;

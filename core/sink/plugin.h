@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Finding, loading and checking sink modules, and the values of their options. Main thread, before
- * any other is started. Modules stay resident until fl_plugins_finish(), and under sanitizers for
- * ever.
+ * Finding, loading and checking sink modules, and the values of their options. Main thread alone.
+ * Modules stay resident until fl_plugins_finish(), and under sanitizers for ever.
  */
 #ifndef FL_PLUGIN_H
 #define FL_PLUGIN_H
 
 #include <fastlane/sink.h>
 
-/* Where modules are looked for: `path` (directories separated by ':', may be NULL), then the
- * environment's FASTLANE_PLUGIN_PATH, then the installed <libdir>/fastlane. */
+/* Where modules are looked for from now on: `path` (directories separated by ':', may be NULL),
+ * then the environment's FASTLANE_PLUGIN_PATH, then the installed <libdir>/fastlane. */
 int fl_plugins_init(const char *path, struct fl_err *err);
 void fl_plugins_finish(void);
 
@@ -43,7 +42,11 @@ struct fl_options;
 struct fl_options *fl_options_create(const char *sink, const struct fl_sink_plugin *plugin);
 /* The same for a section of the core's own, which is declared in the same way. */
 struct fl_options *fl_options_create_for(const char *section, const struct fl_option *options);
+/* Counted: one more reference, for the main thread; destroy takes one away. */
+struct fl_options *fl_options_ref(struct fl_options *options);
 void fl_options_destroy(struct fl_options *options);
+/* Whether both, of one plugin, say the same: by their values, files by what was in them. */
+bool fl_options_same(const struct fl_options *a, const struct fl_options *b);
 /* Takes a checked value; FL_OPTION_FILE is read here. 0, FL_EINVAL (unknown, twice, not allowed),
  * FL_EIO. */
 int fl_options_set(

@@ -31,6 +31,9 @@ struct fl_worker {
 	uv_mutex_t mutex;
 	uv_cond_t news; /* for the thread: stop, or a seat */
 	atomic_bool stop;
+	atomic_bool leaving;		 /* stop behind the transaction in parts */
+	bool in_parts;			 /* a part of one is submitted, or about to be */
+	atomic_uint_fast64_t call_since; /* uv_hrtime of the plugin's call under way; 0: none */
 	enum fl_worker_state state;
 	bool has_tried;
 	struct fl_position wish;
@@ -69,6 +72,16 @@ enum fl_end {
 };
 
 /* worker.c */
+
+/* Around each call that may block. */
+static inline void fl_worker_call_begins(struct fl_worker *worker)
+{
+	atomic_store(&worker->call_since, uv_hrtime());
+}
+static inline void fl_worker_call_ends(struct fl_worker *worker)
+{
+	atomic_store(&worker->call_since, 0);
+}
 
 /* Takes note of how a call to the plugin ended, and says so in the log. */
 enum fl_end fl_worker_outcome(

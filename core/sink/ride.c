@@ -2,6 +2,11 @@
 #include "base/log.h"
 #include "sink/private.h"
 
+static bool must_end(const struct fl_worker *w)
+{
+	return atomic_load(&w->stop) || atomic_load(&w->leaving);
+}
+
 /* Gives the seat up, for another one or none. */
 static void change_to(struct fl_worker *w, struct fl_seat *seat)
 {
@@ -19,6 +24,7 @@ static enum fl_end wait_for_seat(struct fl_worker *w)
 {
 	uv_mutex_lock(&w->mutex);
 	int result = fl_position_copy(&w->position, &w->wish);
+	w->in_parts = false; /* what comes begins behind the position */
 	if (result == 0)
 		w->state = FL_WORKER_WAITING;
 	uv_mutex_unlock(&w->mutex);
@@ -29,18 +35,18 @@ static enum fl_end wait_for_seat(struct fl_worker *w)
 	w->config->changed(w->config->changed_ctx);
 
 	uv_mutex_lock(&w->mutex);
-	while (w->seat == NULL && !atomic_load(&w->stop))
+	while (w->seat == NULL && !must_end(w))
 		uv_cond_wait(&w->news, &w->mutex);
 	uv_mutex_unlock(&w->mutex);
 	w->skip = false;
-	return atomic_load(&w->stop) ? END_STOPPED : END_NONE;
+	return must_end(w) ? END_STOPPED : END_NONE;
 }
 
 /* The seat has ended: why, and how to go on. */
 static enum fl_end change_seat(struct fl_worker *w)
 {
 	struct fl_seat *seat = w->seat, *next;
-	if (atomic_load(&w->stop))
+	if (must_end(w))
 		return END_STOPPED;
 	switch (atomic_load(&seat->end)) {
 	case FL_SEAT_FINISHED:
@@ -108,8 +114,29 @@ static int take(struct fl_worker *w, int wait)
 		}
 		w->txns[w->txn_count++] = item;
 		bytes += ((struct fl_txn *)item)->bytes;
+		if (atomic_load(&w->leaving) && w->txns[w->txn_count - 1]->view.last)
+			break;
 	}
 	return w->txn_count > 0 ? 1 : result;
+}
+
+/* What was taken is applied, but for a worker that is to end; one that is to leave goes on to the
+ * end of a transaction in parts. */
+static enum fl_end apply(struct fl_worker *w)
+{
+	bool const in_parts = !w->txns[w->txn_count - 1]->view.last;
+	uv_mutex_lock(&w->mutex);
+	bool const may = !atomic_load(&w->stop);
+	w->in_parts = may && in_parts;
+	uv_mutex_unlock(&w->mutex);
+	if (!may) {
+		for (size_t i = 0; i < w->txn_count; i++)
+			fl_txn_unref(w->txns[i]);
+		w->txn_count = 0;
+		return END_STOPPED;
+	}
+	enum fl_end end = fl_worker_apply(w);
+	return end == END_NONE && !in_parts && atomic_load(&w->leaving) ? END_STOPPED : end;
 }
 
 enum fl_end fl_worker_ride(struct fl_worker *w)
@@ -130,7 +157,7 @@ enum fl_end fl_worker_ride(struct fl_worker *w)
 		if (end != END_NONE)
 			break;
 		if (taken == 1)
-			end = fl_worker_apply(w);
+			end = apply(w);
 		else if (taken < 0)
 			end = change_seat(w);
 	}
@@ -141,5 +168,8 @@ enum fl_end fl_worker_ride(struct fl_worker *w)
 			end = settled;
 	}
 	change_to(w, NULL);
+	uv_mutex_lock(&w->mutex);
+	w->in_parts = false;
+	uv_mutex_unlock(&w->mutex);
 	return end;
 }

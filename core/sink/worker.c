@@ -24,6 +24,12 @@ struct fl_worker *fl_worker_create(const struct fl_worker_config *config)
 	if (w == NULL)
 		return NULL;
 	w->config = config;
+	w->memory = config->memory;
+	fl_buf_append(&w->settled, config->known.data, config->known.size);
+	if (w->settled.failed)
+		goto no_mapper;
+	/* The file may be in another place now, or could not be written. */
+	w->unsaved = w->settled.size > 0;
 	w->host = (struct fl_host){
 		.size = sizeof(w->host),
 		.ctx = w,
@@ -52,6 +58,7 @@ no_cond:
 no_mutex:
 	fl_mapper_destroy(w->mapper);
 no_mapper:
+	fl_buf_finish(&w->settled);
 	free(w);
 	return NULL;
 }
@@ -120,12 +127,38 @@ void fl_worker_stop(struct fl_worker *w)
 	uv_mutex_unlock(&w->mutex);
 }
 
+void fl_worker_leave(struct fl_worker *w)
+{
+	uv_mutex_lock(&w->mutex);
+	bool const later = w->in_parts;
+	atomic_store(later ? &w->leaving : &w->stop, true);
+	uv_mutex_unlock(&w->mutex);
+	if (!later)
+		fl_worker_stop(w);
+}
+
+uint64_t fl_worker_call_ms(struct fl_worker *w)
+{
+	uint64_t const since = atomic_load(&w->call_since);
+	return since != 0 ? (uv_hrtime() - since) / 1000000 : 0;
+}
+
 void fl_worker_interrupt(struct fl_worker *w)
 {
 	uv_mutex_lock(&w->mutex);
 	if (w->interruptible != NULL && w->config->plugin->interrupt != NULL)
 		w->config->plugin->interrupt(w->interruptible);
 	uv_mutex_unlock(&w->mutex);
+}
+
+void fl_worker_remains(struct fl_worker *w, uint64_t *ret_memory, struct fl_buf *ret_settled)
+{
+	if (w->started)
+		uv_thread_join(&w->thread);
+	w->started = false;
+	*ret_memory = w->memory;
+	if (ret_settled != NULL)
+		fl_buf_append(ret_settled, w->settled.data, w->settled.size);
 }
 
 /* ---- the thread ---- */
@@ -164,8 +197,10 @@ static enum fl_end open_plugin(struct fl_worker *w)
 {
 	struct fl_err err = { 0 };
 	void *self = NULL;
+	fl_worker_call_begins(w);
 	enum fl_outcome outcome =
 		w->config->plugin->open(&w->host, w->config->settings, &self, &err);
+	fl_worker_call_ends(w);
 	enum fl_end end = END_NONE;
 	if (outcome == FL_DONE) {
 		uv_mutex_lock(&w->mutex);
@@ -219,11 +254,13 @@ static void run(void *ctx)
 	for (;;) {
 		end = atomic_load(&w->stop) ? END_STOPPED : open_plugin(w);
 		if (end == END_NONE) {
-			end = fl_worker_find_position(w);
+			end = atomic_load(&w->stop) ? END_STOPPED : fl_worker_find_position(w);
 			if (end == END_NONE)
 				end = fl_worker_ride(w);
 			close_plugin(w);
 		}
+		if (end == END_RETRY && atomic_load(&w->leaving))
+			end = END_STOPPED;
 		if (end != END_RETRY)
 			break;
 		back_off(w);

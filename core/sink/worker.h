@@ -36,6 +36,10 @@ struct fl_worker_config {
 	const struct fl_position *start; /* where it begins if it has no position */
 	void (*changed)(void *ctx);	 /* any thread: there is news in fl_worker_state() */
 	void *changed_ctx;
+	/* What an earlier worker of this sink has left in this process, see fl_worker_remains(): 0
+	 * and nothing if there was none. Copied by fl_worker_create(). */
+	uint64_t memory;
+	struct fl_bytes known;
 };
 
 struct fl_worker;
@@ -62,8 +66,17 @@ void fl_worker_seat(struct fl_worker *worker, struct fl_seat *seat);
 
 /* Asks it to settle what is in flight, to save its position, and to end. */
 void fl_worker_stop(struct fl_worker *worker);
+/* The same, but a transaction of which a part has been submitted comes to its end first, unless the
+ * sink or the source is lost. */
+void fl_worker_leave(struct fl_worker *worker);
 /* Makes a plugin's call that blocks return. */
 void fl_worker_interrupt(struct fl_worker *worker);
+/* For how long the plugin's call that is under way has lasted: ms; 0: there is none. */
+uint64_t fl_worker_call_ms(struct fl_worker *worker);
+
+/* Of one whose thread ends: what the plugin has in `memory` of struct fl_host, and, appended, the
+ * position that was settled last, if any. `ret_settled` may be NULL. */
+void fl_worker_remains(struct fl_worker *worker, uint64_t *ret_memory, struct fl_buf *ret_settled);
 
 /* Waits for the thread and frees the worker. Takes NULL. */
 void fl_worker_destroy(struct fl_worker *worker);

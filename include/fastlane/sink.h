@@ -125,8 +125,9 @@ struct fl_option {
 	const char *help;     /* one line */
 	int64_t minimum, maximum;
 	const char *choices;
-	/* Checks a value that fits its type, or NULL. Called at configuration time, before open(),
-	 * from the main thread; must not block. Returns true, or false with a reason in `err`. */
+	/* Checks a value that fits its type, or NULL. Called when the configuration is read, from
+	 * the main thread: before open(), and again while instances are open; must not block.
+	 * Returns true, or false with a reason in `err`. */
 	bool (*check)(const char *value, struct fl_err *err);
 };
 
@@ -173,7 +174,7 @@ struct fl_host {
 	 * Otherwise it passes the change on as one in doubt, without its values. */
 	bool halt_on_doubt;
 	/* 1.1. A number of the sink's own that outlives the instance: 0 at its first open() in this
-	 * process, later what the last instance left there. */
+	 * process, and at the first with other options; later what the last instance left there. */
 	uint64_t *memory;
 };
 

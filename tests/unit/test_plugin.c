@@ -372,6 +372,29 @@ Test(option, settings_are_values_or_fallbacks)
 	fl_options_destroy(options);
 }
 
+Test(option, values_are_compared_however_they_were_written)
+{
+	struct fl_options *a = fl_options_create_for("hot", every_type);
+	struct fl_options *b = fl_options_create_for("hot", every_type);
+	struct fl_err err = { 0 };
+	cr_assert(a != NULL && b != NULL);
+	cr_expect(fl_options_same(a, b));
+	/* The fallback, said in other words. */
+	cr_expect_eq(fl_options_set(a, "bool", "yes", &err), 0);
+	cr_expect(fl_options_same(a, b));
+	cr_expect_eq(fl_options_set(a, "int", "8", &err), 0);
+	cr_expect_not(fl_options_same(a, b));
+	cr_expect_eq(fl_options_set(b, "int", "8", &err), 0);
+	cr_expect_eq(fl_options_set(b, "must", "x", &err), 0);
+	cr_expect_not(fl_options_same(a, b));
+	fl_options_destroy(b);
+
+	b = fl_options_ref(a);
+	fl_options_destroy(a);
+	cr_expect_eq(fl_options_settings(b)->integer(fl_options_settings(b)->ctx, "int"), 8);
+	fl_options_destroy(b);
+}
+
 Test(option, file_gives_its_content_less_the_last_line_break)
 {
 	static const struct {

@@ -4,6 +4,7 @@
  * saved, and where it goes on after each way in which a seat or the sink can end.
  */
 #include <criterion/criterion.h>
+#include <sched.h>
 #include <unistd.h>
 #include <uv.h>
 
@@ -122,7 +123,8 @@ static void set_up(void)
 static void tear_down(void)
 {
 	char path[100];
-	fl_worker_stop(worker);
+	if (worker != NULL)
+		fl_worker_stop(worker);
 	fl_worker_destroy(worker);
 	snprintf(path, sizeof(path), "%s/told.position", folder);
 	unlink(path);
@@ -314,4 +316,88 @@ Test(worker, a_stop_ends_it_while_it_waits_for_a_seat_or_for_transactions)
 	wait_for(FL_WORKER_STOPPED);
 	fl_seat_unref(seat);
 	cr_expect_eq(sink.log[strlen(sink.log) - 2], 'c');
+}
+
+static void wait_for_calls(const char *some)
+{
+	for (bool seen = false; !seen; sched_yield()) {
+		uv_mutex_lock(&sink.mutex);
+		seen = strstr(sink.log, some) != NULL;
+		uv_mutex_unlock(&sink.mutex);
+	}
+}
+
+Test(worker, one_that_leaves_brings_a_transaction_in_parts_to_its_end)
+{
+	struct fl_seat *seat = give_seat(100);
+	push(seat, 200, true);
+	push(seat, 299, false);
+	wait_for_calls("299 ");
+	fl_worker_leave(worker);
+	cr_expect_eq(fl_worker_state(worker), FL_WORKER_RIDING);
+	push(seat, 300, true);
+	push(seat, 400, true);
+	wait_for(FL_WORKER_STOPPED);
+	expect_calls("o 200 299 300 c ");
+	expect_saved("1 pos=300 gtid=- file=b.1");
+	fl_seat_unref(seat);
+}
+
+Test(worker, one_that_leaves_does_not_wait_for_an_end_that_is_lost)
+{
+	struct fl_seat *seat = give_seat(100);
+	push(seat, 200, true);
+	push(seat, 299, false);
+	wait_for_calls("299 ");
+	fl_worker_leave(worker);
+	end_seat(seat, FL_SEAT_LEFT);
+	wait_for(FL_WORKER_STOPPED);
+	expect_saved("1 pos=200 gtid=- file=b.1");
+}
+
+Test(worker, one_that_leaves_between_transactions_ends_at_once)
+{
+	struct fl_seat *seat = give_seat(100);
+	push(seat, 200, true);
+	wait_for_calls("200 ");
+	fl_worker_leave(worker);
+	wait_for(FL_WORKER_STOPPED);
+	expect_calls("o 200 c ");
+	expect_saved("1 pos=200 gtid=- file=b.1");
+	fl_seat_unref(seat);
+}
+
+Test(worker, the_next_one_goes_on_where_the_last_was_though_there_is_no_file)
+{
+	struct fl_buf settled = { 0 };
+	struct fl_err err;
+	uint64_t memory;
+	struct fl_seat *seat = give_seat(100);
+	push(seat, 200, true);
+	wait_for_calls("200 ");
+	*sink.host->memory = 17;
+	fl_worker_leave(worker);
+	wait_for(FL_WORKER_STOPPED);
+	fl_worker_remains(worker, &memory, &settled);
+	cr_expect_eq(memory, 17);
+	fl_worker_destroy(worker);
+	fl_seat_unref(seat);
+
+	char path[100];
+	snprintf(path, sizeof(path), "%s/told.position", folder);
+	cr_assert_eq(unlink(path), 0);
+	struct fl_worker_config next = config;
+	next.memory = memory;
+	next.known = (struct fl_bytes){ settled.data, settled.size };
+	worker = fl_worker_create(&next);
+	cr_assert_not_null(worker);
+	fl_buf_finish(&settled);
+	cr_assert_eq(fl_worker_start(worker, &err), 0);
+	seat = give_seat(200);
+	cr_expect_eq(*sink.host->memory, 17);
+	end_seat(seat, FL_SEAT_FINISHED);
+	wait_for(FL_WORKER_FINISHED);
+	expect_saved("1 pos=200 gtid=- file=b.1");
+	fl_worker_destroy(worker);
+	worker = NULL;
 }

@@ -299,9 +299,36 @@ static void load_map(struct fl_loader *l, const struct fl_section *section)
 		out_of_memory(l);
 	else if (code < 0)
 		PROBLEM(l, section->line, "[%s] %s", section->text, err.text);
-	l->config->rule_count += code == 0;
+	if (code == 0) {
+		l->config->rules[l->config->rule_count++] = (struct fl_map_config){
+			.rule = rule, .options = options, .section = section
+		};
+		options = NULL;
+	}
 out:
 	fl_options_destroy(options);
+}
+
+static void load_maps(struct fl_loader *l)
+{
+	size_t most = 0;
+	for (const struct fl_section *s = l->sections; s != NULL; s = s->next)
+		most += strcmp(s->kind, "map") == 0;
+	l->config->rules = calloc(most + 1, sizeof(*l->config->rules));
+	if (l->config->rules == NULL) {
+		out_of_memory(l);
+		return;
+	}
+	for (const struct fl_section *s = l->sections; s != NULL; s = s->next)
+		if (strcmp(s->kind, "map") == 0)
+			load_map(l, s);
+}
+
+unsigned fl_config_map_line(const struct fl_map_config *map, const char *key)
+{
+	const struct fl_section *section = map->section;
+	const struct fl_setting *setting = key != NULL ? fl_loader_setting(section, key) : NULL;
+	return setting != NULL ? setting->line : section->line;
 }
 
 /* A sink that takes operations and never gets one was probably meant otherwise, and so was a map
@@ -353,9 +380,7 @@ int fl_config_read(FILE *file, const char *name, bool for_files,
 		load_fastlane(&l);
 		fl_loader_source(&l);
 		load_sinks(&l);
-		for (const struct fl_section *s = l.sections; s != NULL; s = s->next)
-			if (strcmp(s->kind, "map") == 0)
-				load_map(&l, s);
+		load_maps(&l);
 		if (l.problems.fatal == 0)
 			check_use(&l);
 	}
@@ -407,6 +432,9 @@ void fl_config_destroy(struct fl_config *config)
 	for (size_t i = 0; config->sinks != NULL && i < config->sink_count; i++)
 		fl_options_destroy(config->sinks[i].options);
 	free(config->sinks);
+	for (size_t i = 0; i < config->rule_count; i++)
+		fl_options_destroy(config->rules[i].options);
+	free(config->rules);
 	fl_map_destroy(config->map);
 	struct fl_config_memory *memory = config->memory;
 	if (memory != NULL) {

@@ -17,6 +17,13 @@ struct fl_sink_config {
 	struct fl_options *options;
 };
 
+/* One [map:NAME]. */
+struct fl_map_config {
+	struct fl_map_rule rule;    /* its texts belong to the options */
+	struct fl_options *options; /* the section's keys, as text */
+	const void *section;	    /* private: for fl_config_map_line() */
+};
+
 struct fl_config {
 	const char *state_dir;
 	const char *plugin_path;    /* further directories, or NULL */
@@ -28,9 +35,10 @@ struct fl_config {
 	struct fl_source_config source;
 	size_t sink_count;
 	struct fl_sink_config *sinks;
-	struct fl_map *map;
+	struct fl_map *map; /* all of the rules */
 	size_t rule_count;
-	void *memory; /* private */
+	struct fl_map_config *rules; /* in the order of the file */
+	void *memory;		     /* private */
 };
 
 /* Reads and checks the file. Every problem, not only the first, is told to `report`, as one line
@@ -47,6 +55,10 @@ int fl_config_read(FILE *file, const char *name, bool for_files,
 int fl_config_for_stdout(
 	void (*report)(void *ctx, bool fatal, const char *line), void *ctx, struct fl_config **ret);
 void fl_config_destroy(struct fl_config *config);
+
+/* The line of the file that sets this key of the map; that of its section where none does, or for
+ * NULL. */
+unsigned fl_config_map_line(const struct fl_map_config *map, const char *key);
 
 /* The declared keys of a section of the core's own: "fastlane", "source" or "map"; NULL for others.
  * Those of [sink:NAME] are `plugin` and what the plugin declares. */

@@ -42,6 +42,13 @@ int fl_template_check(const char *text, struct fl_err *err);
 int fl_template_list_check(const char *list, struct fl_err *err);
 int fl_table_pattern_check(const char *text, struct fl_err *err);
 
+/* Calls `each` for every column that the rule's templates name, with the key of the section that
+ * names it, and the template, in the order of the file. Texts belong to the rule. 0, FL_ENOMEM or
+ * FL_EINVAL. */
+int fl_map_rule_columns(const struct fl_map_rule *rule,
+	void (*each)(void *ctx, const char *key, struct fl_bytes text, struct fl_bytes column),
+	void *ctx, struct fl_err *err);
+
 /* Whether any rule mentions the table, for any sink. */
 bool fl_map_wants(const struct fl_map *map, struct fl_bytes db, struct fl_bytes table);
 

@@ -8,48 +8,72 @@ enum {
 	MOST_VALUES = 4096,
 };
 
-/* Where an integer begins whose digits 64 bits can't hold, which the library would take for the
- * largest that they can; NULL if there is none. The text is JSON. */
-static const char *find_beyond(struct fl_bytes text)
+/* One string, from its quote on: where it ends. *ret_nul: it has a NUL in it. */
+static const char *pass_string(const char *at, const char *end, bool *ret_nul)
 {
-	static const char digits[] = "0123456789";
-	const char *at = text.data, *const end = text.data + text.size;
-	for (bool in_string = false; at < end; at++) {
-		if (in_string && *at == '\\')
-			at++;
-		else if (*at == '"')
-			in_string = !in_string;
-		else if (!in_string && *at >= '0' && *at <= '9') {
-			const char *const limit = at > text.data && at[-1] == '-'
-							  ? "9223372036854775808"
-							  : "18446744073709551615";
-			const char *const start = at;
-			while (at < end && memchr(digits, *at, sizeof(digits) - 1) != NULL)
-				at++;
-			size_t const size = (size_t)(at - start), most = strlen(limit);
-			if (at < end && memchr(".eE", *at, 3) != NULL) {
-				while (at < end && memchr("0123456789.eE+-", *at, 15) != NULL)
-					at++;
-			} else if (size > most ||
-				   (size == most && memcmp(start, limit, size) > 0)) {
-				return start;
-			}
-			at--;
-		}
-	}
-	return NULL;
+	*ret_nul = false;
+	for (at++; at < end && *at != '"'; at++)
+		if (*at == '\\' && ++at < end && *at == 'u')
+			*ret_nul |= end - at > 4 && memcmp(at, "u0000", 5) == 0;
+	return at < end ? at + 1 : end;
 }
 
-struct json_object *fl_asked_json(struct fl_bytes text, struct fl_err *err)
+/* One number, from its first digit on: where it ends. */
+static const char *pass_number(const char *at, const char *end, bool *ret_integer)
 {
-	struct json_tokener *tokener = json_tokener_new_ex(DEEPEST);
-	*err = (struct fl_err){ 0 };
-	if (tokener == NULL || text.size > INT_MAX) {
-		json_tokener_free(tokener);
-		fl_err_set(err, tokener == NULL ? FL_ENOMEM : FL_EINVAL, "%s",
-			tokener == NULL ? "out of memory" : "the JSON is too large");
-		return NULL;
+	const char *const start = at;
+	while (at < end && *at >= '0' && *at <= '9')
+		at++;
+	*ret_integer = at == end || memchr(".eE", *at, 3) == NULL;
+	while (at < end && at > start && memchr("0123456789.eE+-", *at, 15) != NULL)
+		at++;
+	return at;
+}
+
+/* Copies the text for the library, which loses without a word: the digits of integers beyond 64
+ * bits, which are refused; the sign of -0, which is copied as -0e0; what is behind a NUL in a
+ * member's name, which is refused. */
+static int copy_text(struct fl_bytes text, struct fl_buf *out, struct fl_err *err)
+{
+	const char *const end = text.data + text.size;
+	for (const char *at = text.data; at < end;) {
+		const char *const start = at;
+		bool nul = false, integer = false;
+		if (*at == '"') {
+			at = pass_string(at, end, &nul);
+			const char *behind = at;
+			while (behind < end && memchr(" \t\r\n", *behind, 4) != NULL)
+				behind++;
+			if (nul && behind < end && *behind == ':')
+				return fl_err_set(err, FL_EINVAL,
+					"byte %td: a name with a NUL in it can't be explained",
+					start - text.data + 1);
+		} else if (*at >= '0' && *at <= '9') {
+			bool const negative = start > text.data && start[-1] == '-';
+			const char *const limit =
+				negative ? "9223372036854775808" : "18446744073709551615";
+			at = pass_number(at, end, &integer);
+			size_t const size = (size_t)(at - start), most = strlen(limit);
+			if (integer &&
+				(size > most || (size == most && memcmp(start, limit, size) > 0)))
+				return fl_err_set(err, FL_EINVAL,
+					"byte %td: an integer of more than 64 bits: write it in "
+					"quotes",
+					start - text.data + 1);
+			integer = integer && negative && size == 1 && *start == '0';
+		} else {
+			at++;
+		}
+		fl_buf_append(out, start, (size_t)(at - start));
+		if (integer)
+			fl_buf_text(out, "e0");
 	}
+	return out->failed ? fl_err_set(err, FL_ENOMEM, "out of memory") : 0;
+}
+
+static struct json_object *parse_text(
+	struct json_tokener *tokener, struct fl_bytes text, struct fl_err *err)
+{
 	json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
 	struct json_object *json = json_tokener_parse_ex(tokener, text.data, (int)text.size);
 	enum json_tokener_error error = json_tokener_get_error(tokener);
@@ -58,22 +82,29 @@ struct json_object *fl_asked_json(struct fl_bytes text, struct fl_err *err)
 		json = json_tokener_parse_ex(tokener, "", 1);
 		error = json_tokener_get_error(tokener);
 	}
-	if (error != json_tokener_success) {
-		size_t at = json_tokener_get_parse_end(tokener);
-		fl_err_set(err, FL_EINVAL, "it is not JSON at byte %zu: %s",
-			at < text.size ? at + 1 : text.size, json_tokener_error_desc(error));
-		json_object_put(json);
-		json = NULL;
-	}
+	if (error == json_tokener_success)
+		return json;
+	size_t const at = json_tokener_get_parse_end(tokener);
+	fl_err_set(err, FL_EINVAL, "it is not JSON at byte %zu: %s",
+		at < text.size ? at + 1 : text.size, json_tokener_error_desc(error));
+	json_object_put(json);
+	return NULL;
+}
+
+struct json_object *fl_asked_json(struct fl_bytes text, struct fl_err *err)
+{
+	struct fl_buf copy = { 0 };
+	struct json_object *json = NULL;
+	struct json_tokener *tokener = json_tokener_new_ex(DEEPEST);
+	*err = (struct fl_err){ 0 };
+	if (tokener == NULL)
+		fl_err_set(err, FL_ENOMEM, "out of memory");
+	else if (text.size > INT_MAX / 2)
+		fl_err_set(err, FL_EINVAL, "the JSON is too large");
+	else if (copy_text(text, &copy, err) == 0)
+		json = parse_text(tokener, (struct fl_bytes){ copy.data, copy.size }, err);
 	json_tokener_free(tokener);
-	const char *beyond = error == json_tokener_success ? find_beyond(text) : NULL;
-	if (beyond != NULL) {
-		fl_err_set(err, FL_EINVAL,
-			"byte %td: an integer of more than 64 bits: write it in quotes",
-			beyond - text.data + 1);
-		json_object_put(json);
-		json = NULL;
-	}
+	fl_buf_finish(&copy);
 	return json;
 }
 
@@ -108,8 +139,19 @@ static bool same_name(struct fl_bytes a, struct fl_bytes b)
 	return a.size == b.size;
 }
 
-const struct fl_given *fl_given_find(const struct fl_given_row *row, struct fl_bytes name)
+static bool is_name(const struct fl_given *value, struct fl_bytes name)
 {
+	return value->name.size == name.size && memcmp(value->name.data, name.data, name.size) == 0;
+}
+
+const struct fl_given *fl_given_find(
+	const struct fl_given_row *row, struct fl_bytes name, unsigned near)
+{
+	if (near < row->count && is_name(&row->values[near], name))
+		return &row->values[near];
+	for (unsigned i = 0; i < row->count; i++)
+		if (is_name(&row->values[i], name))
+			return &row->values[i];
 	for (unsigned i = 0; i < row->count; i++)
 		if (same_name(row->values[i].name, name))
 			return &row->values[i];
@@ -160,13 +202,18 @@ static int take_values(struct fl_asked *asked, struct json_object *json, const c
 		memcpy(values, row->values, row->count * sizeof(*values));
 	row->values = values;
 	row->exists = true;
+	/* An object has each of its members once. */
+	unsigned const earlier = row->count;
+	unsigned near = 0;
 	json_object_object_foreach(json, key, member)
 	{
 		struct fl_bytes column = { key, strlen(key) };
 		if (column.size == 0)
 			return fl_err_set(
 				err, FL_EINVAL, "\"%s\" has a column without a name", name);
-		struct fl_given *value = (struct fl_given *)(uintptr_t)fl_given_find(row, column);
+		struct fl_given *value = earlier > 0 ? (struct fl_given *)(uintptr_t)fl_given_find(
+							       row, column, near++)
+						     : NULL;
 		if (value == NULL)
 			value = &values[row->count++];
 		*value = (struct fl_given){ .name = column };

@@ -60,8 +60,9 @@ void fl_asked_finish(struct fl_asked *asked);
  * JSON's null is NULL too, with err->code 0. */
 struct json_object *fl_asked_json(struct fl_bytes text, struct fl_err *err);
 
-/* The value of that column, by its name or by one that differs in the case of ASCII letters; or
- * NULL. */
-const struct fl_given *fl_given_find(const struct fl_given_row *row, struct fl_bytes name);
+/* The value of that column, by its name or else by one that differs in the case of ASCII letters;
+ * or NULL. It is looked for at the index `near` first. */
+const struct fl_given *fl_given_find(
+	const struct fl_given_row *row, struct fl_bytes name, unsigned near);
 
 #endif

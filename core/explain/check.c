@@ -41,7 +41,7 @@ static bool same_letters(struct fl_bytes a, struct fl_bytes b)
 {
 	struct fl_given value = { .name = a };
 	const struct fl_given_row row = { .count = 1, .values = &value };
-	return fl_given_find(&row, b) != NULL;
+	return fl_given_find(&row, b, 0) != NULL;
 }
 
 static int find_column(const struct fl_catalog_table *table, struct fl_bytes name)

@@ -254,20 +254,28 @@ static int refuse(const struct fl_table_def *def, unsigned i, const struct fl_gi
 		given->text.data, given->text.size < 80 ? "" : "...");
 }
 
-int fl_encode_row(const struct fl_table_def *def, const struct fl_given_row *given,
-	struct fl_arena *memory, struct fl_row *ret, struct fl_err *err)
+/* There are more values than columns. */
+static int refuse_unknown(
+	const struct fl_table_def *def, const struct fl_given_row *given, struct fl_err *err)
 {
-	const struct fl_table *table = &def->table;
 	for (unsigned i = 0; i < given->count; i++) {
 		unsigned c = 0;
-		while (c < table->column_count &&
-			fl_given_find(given, table->columns[c].name) != &given->values[i])
+		while (c < def->table.column_count &&
+			fl_given_find(given, def->table.columns[c].name, c) != &given->values[i])
 			c++;
-		if (c == table->column_count)
+		if (c == def->table.column_count)
 			return fl_err_set(err, FL_EINVAL, FL_TABLE_FMT " has no column %.*s",
 				FL_TABLE_ARG(def), (int)given->values[i].name.size,
 				given->values[i].name.data);
 	}
+	return fl_err_set(
+		err, FL_EINVAL, FL_TABLE_FMT ": a column is given twice", FL_TABLE_ARG(def));
+}
+
+int fl_encode_row(const struct fl_table_def *def, const struct fl_given_row *given,
+	struct fl_arena *memory, struct fl_row *ret, struct fl_err *err)
+{
+	const struct fl_table *table = &def->table;
 	size_t const bitmap = (table->column_count + 7) / 8;
 	uint8_t *present = fl_arena_alloc(memory, bitmap), *nulls = fl_arena_alloc(memory, bitmap);
 	if (present == NULL || nulls == NULL)
@@ -278,7 +286,7 @@ int fl_encode_row(const struct fl_table_def *def, const struct fl_given_row *giv
 	unsigned count = 0;
 	int code = 0;
 	for (unsigned i = 0; i < table->column_count && code == 0; i++) {
-		const struct fl_given *value = fl_given_find(given, table->columns[i].name);
+		const struct fl_given *value = fl_given_find(given, table->columns[i].name, i);
 		if (value == NULL)
 			continue;
 		present[i / 8] |= (uint8_t)(1 << i % 8);
@@ -288,6 +296,8 @@ int fl_encode_row(const struct fl_table_def *def, const struct fl_given_row *giv
 			code = refuse(def, i, value, err);
 		count++;
 	}
+	if (code == 0 && count < given->count)
+		code = refuse_unknown(def, given, err);
 	fl_buf_append(&image, nulls, (count + 7) / 8);
 	fl_buf_append(&image, values.data, values.size);
 	void *copy = NULL;

@@ -118,9 +118,9 @@ static int encode_images(const struct fl_table_def *def, struct fl_asked *asked,
 	return code;
 }
 
-static bool is_document(const struct fl_given_row *row, struct fl_bytes column)
+static bool is_document(const struct fl_given_row *row, struct fl_bytes column, unsigned near)
 {
-	const struct fl_given *given = fl_given_find(row, column);
+	const struct fl_given *given = fl_given_find(row, column, near);
 	return given != NULL && given->kind == FL_GIVEN_DOCUMENT;
 }
 
@@ -140,8 +140,8 @@ static int define_from_source(struct fl_explainer *e, struct known *known, struc
 	for (unsigned i = 0; i < table->column_count; i++) {
 		struct fl_schema_column *column = &columns[i];
 		if (column->charset.size == 0 && column->octet_length < 0 &&
-			(is_document(&asked->before, column->name) ||
-				is_document(&asked->after, column->name)))
+			(is_document(&asked->before, column->name, i) ||
+				is_document(&asked->after, column->name, i)))
 			column->data_type = (struct fl_bytes){ "json", 4 };
 	}
 	struct fl_table_def *def = NULL;
@@ -379,6 +379,9 @@ static int explain_rows(
 		};
 		code = fl_catalog_rows(e->catalog, db, table, &known->catalog, where, ROWS,
 			explain_row, &rows, err);
+		/* What the server says of the condition is not the server's fault. */
+		if (code == FL_EFATAL)
+			code = FL_EINVAL;
 		if (code == 0 && rows.code < 0)
 			code = fl_err_set(err, rows.code, "%s", rows.err.text);
 		if (code == 0 && rows.count == 0)

@@ -167,7 +167,8 @@ static int ask_keys(struct fl_catalog *catalog, struct fl_bytes db, struct fl_by
 	fl_buf_text(&sql, "SELECT table_schema, table_name, index_name, column_name, sub_part FROM "
 			  "information_schema.statistics");
 	append_where(catalog->session, db, table, &sql);
-	fl_buf_text(&sql, " AND non_unique = 0 ORDER BY index_name, seq_in_index");
+	fl_buf_text(&sql,
+		" AND non_unique = 0 ORDER BY index_name <> 'PRIMARY', index_name, seq_in_index");
 	int result = ask(catalog, &sql, &rows, err);
 	if (result != 0)
 		return result;

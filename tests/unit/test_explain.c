@@ -61,6 +61,7 @@ static const struct {
 	{ "double", "double", -1, 22, -1, -1, "", "0.30000000000000004", NULL },
 	{ "double", "double", -1, 22, -1, -1, "", "-1.7976931348623157e308", NULL },
 	{ "double", "double", -1, 22, -1, -1, "", "1e400", "-" },
+	{ "double", "double", -1, 22, -1, -1, "", "-0", NULL },
 	{ "decimal", "decimal(5,2)", -1, 5, 2, -1, "", "\"-999.99\"", NULL },
 	{ "decimal", "decimal(5,2)", -1, 5, 2, -1, "", "12.5", "\"12.50\"" },
 	{ "decimal", "decimal(5,2)", -1, 5, 2, -1, "", "\"-0.01\"", NULL },
@@ -219,6 +220,8 @@ static const struct {
 	{ "{\"db\":\"d\",\"table\":\"1\\\"2\",\"row\":{\"a\":[1.5e3,-9223372036854775809]}}",
 		"an integer of more than 64 bits" },
 	{ "{\"db\":\"d\",\"table\":\"t\",\"row\":{\"a\":\"\xff\"}}", "not JSON" },
+	{ "{\"db\":\"d\",\"table\":\"t\",\"row\":{\"a\":{\"x\\u0000y\" : 1}}}",
+		"byte 36: a name with a NUL in it can't be explained" },
 };
 
 Test(explain, what_is_no_change_is_refused_with_the_reason)

@@ -118,6 +118,19 @@ static bool is_row(const struct fl_change *change)
 	return change->op == FL_INSERT || change->op == FL_UPDATE || change->op == FL_DELETE;
 }
 
+/* All that there is of the operations, to be compared. */
+static void append_outcome(struct fl_buf *out, const struct outcome *o)
+{
+	for (size_t i = 0; i < o->count; i++) {
+		const struct fl_operation *operation = &o->operations[i];
+		size_t const sizes[] = { (size_t)operation->kind, operation->ttl,
+			operation->key.size, operation->value.size };
+		fl_buf_append(out, sizes, sizeof(sizes));
+		fl_buf_append(out, operation->key.data, operation->key.size);
+		fl_buf_append(out, operation->value.data, operation->value.size);
+	}
+}
+
 /* `texts`: the operations of each sink are added to its one, to be held against all rules'. */
 static int show_rule(
 	struct fl_explainer *e, size_t r, const struct fl_change *change, struct fl_buf *texts)
@@ -139,11 +152,7 @@ static int show_rule(
 		code = map_change(e, e->maps[r], sink->name, change, &outcomes[s]);
 		any = true;
 		concerned |= outcomes[s].count > 0 || outcomes[s].code < 0;
-		for (size_t i = 0; i < outcomes[s].count; i++) {
-			fl_buf_append(&texts[s], outcomes[s].operations[i].key.data,
-				outcomes[s].operations[i].key.size);
-			fl_buf_char(&texts[s], (char)outcomes[s].operations[i].kind);
-		}
+		append_outcome(&texts[s], &outcomes[s]);
 	}
 	fprintf(e->out, "  map %s (%s:%u): %s%s\n", rule->rule.name, e->path,
 		fl_config_map_line(rule, NULL),
@@ -172,10 +181,7 @@ static int show_together(struct fl_explainer *e, const struct fl_sink_config *si
 	struct outcome all;
 	int code = map_change(e, e->config->map, sink->name, change, &all);
 	struct fl_buf text = { 0 };
-	for (size_t i = 0; i < all.count; i++) {
-		fl_buf_append(&text, all.operations[i].key.data, all.operations[i].key.size);
-		fl_buf_char(&text, (char)all.operations[i].kind);
-	}
+	append_outcome(&text, &all);
 	bool const same = text.size == apart->size &&
 			  (text.size == 0 || memcmp(text.data, apart->data, text.size) == 0);
 	if (code == 0 && !same && !fl_mapper_has_generations(all.mapper)) {

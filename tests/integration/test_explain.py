@@ -12,6 +12,8 @@ import pytest
 from harness import caches
 from harness.daemon import command
 from harness.explained import escaped, explain, fold
+from harness.literals import offers
+from harness.rig import SINKS
 from harness.servers import free_port
 from harness.tables import Column, Table
 from harness.types import GROUPS, table_of
@@ -43,8 +45,9 @@ NUL_NAME = rb'{"\u0000'.hex()
 
 @pytest.mark.source
 @pytest.mark.parametrize("group", GROUPS)
-def test_pasted_lines_and_live_rows_are_told_as_they_are_done(source, group, rig, db, figures):
+def test_pasted_lines_and_live_rows_are_told_as_they_are_done(any_source, group, rig, db, figures):
     """All lines of stdout, folded, are what is in Redis; a row that is read is what is there, too."""
+    source = any_source
     chance = random.Random("explain " + group)
     table = table_of(group, db, source)
     for column in table.columns:
@@ -57,7 +60,9 @@ def test_pasted_lines_and_live_rows_are_told_as_they_are_done(source, group, rig
         count = fill(cursor, table, chance)
         change(cursor, table, count, chance)
     r.settle()
-    r.compare()
+    # It logs no generated columns of what is updated or deleted: the keys of such rows are gone.
+    partial = group == "generated" and offers(source, mariadb=(11,))
+    r.compare(sinks=("hot", "pool") if partial else SINKS, all_there=not partial)
 
     lines = lines_of(r, db)
     changes = explain(r.daemon.config, "-", given="".join(lines))
@@ -72,7 +77,12 @@ def test_pasted_lines_and_live_rows_are_told_as_they_are_done(source, group, rig
         live += explain(r.daemon.config, "`%s`.`%s` WHERE id IN (%s)" % (
             db, table.name, ", ".join(ids[first:first + 5])))
     inserts = [one for one in live if one.what == "insert"]
-    assert held_against_redis(r, table, inserts) == len(inserts) == keys
+    if partial:
+        assert 0 < keys < len(ids) == len(inserts)
+        assert caches.in_redis(r.redis, table).items() <= {
+            key: value.encode() for key, value in fold(inserts, "hot").items()}.items()
+    else:
+        assert held_against_redis(r, table, inserts) == len(inserts) == len(ids) == keys
     assert fold(live, "hot") == fold(live, "pool") == {}
     r.daemon.stop()
     figures("%d changes and %d rows told, %d keys alike" % (len(rows), len(inserts), keys))

@@ -395,6 +395,44 @@ Test(explain, numbers_keep_their_digits_without_a_definition)
 	free(text);
 }
 
+/* Each of them would clear the pattern; the second need not. */
+Test(explain, what_maps_do_together_is_told_where_it_is_another_thing)
+{
+	static const char twins[] = "[sink:hot]\nplugin = redis\n"
+				    "[map:one]\ntable = shop.users\nkey = user:{id}\n"
+				    "[map:two]\ntable = shop.users\nkey = user:{id}\n";
+	static const char truncate[] =
+		"{\"op\":\"truncate\",\"db\":\"shop\",\"table\":\"users\",\"sql\":\"x\"}";
+	int code;
+	char *text = explain(twins, truncate, &code);
+	cr_expect_eq(code, 0);
+	cr_expect_str_eq(text, "truncate shop.users\n"
+			       "  map one (f.ini:3): table matches\n"
+			       "    sink hot (redis): logs: shop.users: TRUNCATE: cleared user:*\n"
+			       "                      CLEAR user:*\n"
+			       "  map two (f.ini:6): table matches\n"
+			       "    sink hot (redis): logs: shop.users: TRUNCATE: cleared user:*\n"
+			       "                      CLEAR user:*\n"
+			       "  all maps together\n"
+			       "    sink hot (redis): logs: shop.users: TRUNCATE: cleared user:*\n"
+			       "                      CLEAR user:*\n");
+	free(text);
+}
+
+Test(explain, a_generation_is_told_to_be_another)
+{
+	static const char file[] = "[sink:hot]\nplugin = redis\n"
+				   "[map:one]\ntable = shop.users\nkey = {generation}:{id}\n";
+	int code;
+	char *text =
+		explain(file, "{\"db\":\"shop\",\"table\":\"users\",\"after\":{\"id\":1}}", &code);
+	cr_expect_eq(code, 0);
+	cr_expect(strstr(text, ":1 = {\"id\":1}\n      {generation} is one of now: the sink's own "
+			       "is the value of fastlane:generation:one\n") != NULL,
+		"%s", text);
+	free(text);
+}
+
 /* Changes that are nearly right: told or refused, never a crash. */
 Test(explain, damaged_changes_are_told_or_refused)
 {

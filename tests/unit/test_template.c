@@ -190,3 +190,38 @@ Test(table_pattern, must_be_a_db_and_a_table)
 		cr_expect_str_eq(err.text, cases[i].reason);
 	}
 }
+
+static void collect_column(void *ctx, const char *key, struct fl_bytes text, struct fl_bytes column)
+{
+	char line[200];
+	snprintf(line, sizeof(line), "%s %.*s %.*s;", key, (int)text.size, text.data,
+		(int)column.size, column.data);
+	fl_buf_text(ctx, line);
+}
+
+Test(template, the_columns_of_a_rule_are_those_of_all_its_templates)
+{
+	static const struct {
+		struct fl_map_rule rule;
+		int code;
+		const char *expected;
+	} cases[] = {
+		{ { .key = "user:{id}" }, 0, "key user:{id} id;" },
+		{ { .key = "all", .invalidate = " \t" }, 0, "" },
+		{ { .key = "{{{table}:{a b}:{id}:{db}", .invalidate = "x:{a b}:{c} all y:{d}" }, 0,
+			"key {{{table}:{a b}:{id}:{db} a b;key {{{table}:{a b}:{id}:{db} id;"
+			"invalidate x:{a b}:{c} a b;invalidate x:{a b}:{c} c;invalidate y:{d} d;" },
+		{ { .key = "user:{id" }, FL_EINVAL, "" },
+		{ { .key = "user:{id}", .invalidate = "a:{b} c}" }, FL_EINVAL,
+			"key user:{id} id;invalidate a:{b} b;" },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct fl_buf out = { 0 };
+		struct fl_err err;
+		cr_expect_eq(fl_map_rule_columns(&cases[i].rule, collect_column, &out, &err),
+			cases[i].code, "%zu", i);
+		fl_buf_char(&out, '\0');
+		cr_expect_str_eq(out.data, cases[i].expected, "%zu", i);
+		fl_buf_finish(&out);
+	}
+}

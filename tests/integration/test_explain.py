@@ -149,6 +149,8 @@ def test_what_is_told_beforehand_is_done_then(source, name, rig, db):
     changes = explain(r.daemon.config, told)
     changes = [one for one in changes if one.what != "insert"] if name.endswith("row") else changes
     assert len(changes) == 1
+    for get in (r.redis.get, r.memcached.get):
+        assert {get(key) for key in KEYS} == {b"read by somebody"}  # it was told, not done
     source.run(statement, database=db)
     r.settle()
     for sink, get in (("hot", r.redis.get), ("pool", r.memcached.get)):

@@ -7,7 +7,7 @@
 
 #include "explain/encode.h"
 
-enum { SHOWN = 20 }; /* tables of a map, before the rest is counted only */
+enum { SHOWN = 20 }; /* tables of a map in the output, before the rest is counted only */
 
 struct check {
 	struct fl_explainer e;
@@ -117,6 +117,14 @@ static void append_keys(const struct check *c, struct fl_buf *out)
 	}
 }
 
+/* Then rows can share a key. */
+static bool only_deletes(const struct fl_map_config *rule)
+{
+	const struct fl_settings *s = fl_options_settings(rule->options);
+	const char *value = s->text(s->ctx, "value");
+	return value != NULL && strcmp(value, "none") == 0;
+}
+
 /* Two rows with one key fight for it. `ret`: the unique key that it contains, for the output. */
 static int check_unique(struct check *c, const struct fl_catalog_key **ret, struct fl_err *err)
 {
@@ -129,10 +137,7 @@ static int check_unique(struct check *c, const struct fl_catalog_key **ret, stru
 		if (is_unique(&c->table.keys[k], used.columns))
 			*ret = &c->table.keys[k];
 	free(used.columns);
-	/* Where a map only deletes, rows can share a key. */
-	const struct fl_settings *s = fl_options_settings(c->rule->options);
-	const char *value = s->text(s->ctx, "value");
-	if (code < 0 || *ret != NULL || (value != NULL && strcmp(value, "none") == 0))
+	if (code < 0 || *ret != NULL || only_deletes(c->rule))
 		return code;
 	struct fl_buf keys = { 0 };
 	append_keys(c, &keys);
@@ -193,7 +198,7 @@ static int check_doubts(struct check *c, const struct fl_map *map, struct fl_err
 	return code;
 }
 
-static int check_table(struct check *c, const struct fl_map *map, struct fl_err *err)
+static int check_table(struct check *c, const struct fl_map *map, bool shown, struct fl_err *err)
 {
 	const struct fl_catalog_name *name = c->name;
 	const struct fl_catalog_key *key = NULL;
@@ -212,6 +217,8 @@ static int check_table(struct check *c, const struct fl_map *map, struct fl_err 
 	}
 	if (code == 0 && !c->missing)
 		code = check_unique(c, &key, err);
+	if (!shown)
+		return code;
 	fputs("    ", c->e.out);
 	fl_show_text(c->e.out, name->db);
 	fputc('.', c->e.out);
@@ -226,6 +233,40 @@ static int check_table(struct check *c, const struct fl_map *map, struct fl_err 
 	}
 	fputc('\n', c->e.out);
 	return code;
+}
+
+static bool same_text(struct fl_bytes a, struct fl_bytes b)
+{
+	return a.size == b.size && memcmp(a.data, b.data, a.size) == 0;
+}
+
+/* Rows of two tables can have one key, unless it has their names. The first two are told. */
+static int check_tables_apart(struct check *c, const struct fl_map *map, struct fl_err *err)
+{
+	bool db = false, table = false;
+	int code = fl_map_rule_tells(&c->rule->rule, &db, &table, err);
+	if (code < 0 || only_deletes(c->rule) || (db && table))
+		return code;
+	for (size_t i = 0; i < c->name_count; i++) {
+		const struct fl_catalog_name *a = &c->names[i];
+		if (a->is_view || !fl_map_wants(map, a->db, a->table))
+			continue;
+		for (size_t k = i + 1; k < c->name_count; k++) {
+			const struct fl_catalog_name *b = &c->names[k];
+			if ((db && !same_text(a->db, b->db)) ||
+				(table && !same_text(a->table, b->table)) || b->is_view ||
+				!fl_map_wants(map, b->db, b->table))
+				continue;
+			tell(c, false, c->rule, "key",
+				"%s: rows of %.*s.%.*s and %.*s.%.*s can have the same key: unless "
+				"their columns are never the same, put {%s} into it",
+				c->rule->rule.key, (int)a->db.size, a->db.data, (int)a->table.size,
+				a->table.data, (int)b->db.size, b->db.data, (int)b->table.size,
+				b->table.data, same_text(a->db, b->db) ? "table" : "db");
+			return 0;
+		}
+	}
+	return 0;
 }
 
 /* A column that tables of one map lack is told for each of them: a shard may be behind. */
@@ -251,11 +292,12 @@ static int check_rule(struct check *c, size_t r, struct fl_err *err)
 			continue;
 		}
 		c->name = name;
-		if (shown++ < SHOWN)
-			code = check_table(c, c->e.maps[r], err);
+		code = check_table(c, c->e.maps[r], shown++ < SHOWN, err);
 	}
 	if (code == 0 && shown > SHOWN)
-		fprintf(c->e.out, "    and %zu more, which are not looked at\n", shown - SHOWN);
+		fprintf(c->e.out, "    and %zu more\n", shown - SHOWN);
+	if (code == 0)
+		code = check_tables_apart(c, c->e.maps[r], err);
 	if (code == 0 && tables == 0)
 		tell(c, false, rule, "table",
 			"%s: no table matches it, of those that the account can see",

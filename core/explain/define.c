@@ -113,6 +113,12 @@ static bool make_plain(struct shape *shape)
 	return false;
 }
 
+bool fl_encode_is_geometry(struct fl_bytes data_type)
+{
+	struct shape shape = { .schema.data_type = data_type };
+	return make_plain(&shape) && shape.type == FL_TYPE_GEOMETRY;
+}
+
 static bool make_temporal(struct shape *shape)
 {
 	struct fl_bytes const name = shape->schema.data_type;

@@ -20,6 +20,9 @@ int fl_encode_table(struct fl_bytes db, struct fl_bytes table,
 int fl_encode_guess(struct fl_asked *asked, struct fl_schema_column **ret, unsigned *ret_count,
 	struct fl_err *err);
 
+/* Whether information_schema's data_type is that of a geometry. */
+bool fl_encode_is_geometry(struct fl_bytes data_type);
+
 /* Makes a row image of what is given; columns that are not are not in it. It lies in the arena. 0;
  * FL_ENOMEM; FL_EINVAL: a value that the column can't have, or a column that the table lacks. */
 int fl_encode_row(const struct fl_table_def *def, const struct fl_given_row *given,

@@ -139,7 +139,7 @@ static int define_from_source(struct fl_explainer *e, struct known *known, struc
 		return fl_err_set(err, FL_ENOMEM, "out of memory");
 	for (unsigned i = 0; i < table->column_count; i++) {
 		struct fl_schema_column *column = &columns[i];
-		if (column->charset.size == 0 && column->octet_length < 0 &&
+		if (fl_encode_is_geometry(column->data_type) &&
 			(is_document(&asked->before, column->name, i) ||
 				is_document(&asked->after, column->name, i)))
 			column->data_type = (struct fl_bytes){ "json", 4 };

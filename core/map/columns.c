@@ -32,3 +32,20 @@ int fl_map_rule_columns(const struct fl_map_rule *rule,
 	fl_arena_finish(&arena);
 	return code;
 }
+
+int fl_map_rule_tells(
+	const struct fl_map_rule *rule, bool *ret_db, bool *ret_table, struct fl_err *err)
+{
+	struct fl_arena arena = { 0 };
+	struct fl_template template;
+	int code = fl_template_compile(
+		(struct fl_bytes){ rule->key, strlen(rule->key) }, &arena, &template, err);
+	if (code == 0)
+		*ret_db = *ret_table = false;
+	for (size_t i = 0; code == 0 && i < template.part_count; i++) {
+		*ret_db |= template.parts[i].kind == FL_PART_DB;
+		*ret_table |= template.parts[i].kind == FL_PART_TABLE;
+	}
+	fl_arena_finish(&arena);
+	return code;
+}

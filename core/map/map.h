@@ -49,6 +49,11 @@ int fl_map_rule_columns(const struct fl_map_rule *rule,
 	void (*each)(void *ctx, const char *key, struct fl_bytes text, struct fl_bytes column),
 	void *ctx, struct fl_err *err);
 
+/* Whether the rule's key has the names of the row's database and table in it. 0, FL_ENOMEM or
+ * FL_EINVAL. */
+int fl_map_rule_tells(
+	const struct fl_map_rule *rule, bool *ret_db, bool *ret_table, struct fl_err *err);
+
 /* Whether any rule mentions the table, for any sink. */
 bool fl_map_wants(const struct fl_map *map, struct fl_bytes db, struct fl_bytes table);
 

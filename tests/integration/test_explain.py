@@ -319,6 +319,44 @@ def test_check_names_all_tables_that_a_wildcard_matches(source, fastlane, db):
         assert "%s.%s has no column id" % (db, table) in done.stderr
 
 
+@pytest.mark.parametrize("tables, key, said", [
+    ("*.users", "u:{id}", r"rows of {db}a\.users and {db}b\.users .* put {{db}} into it"),
+    ("*.users", "{db}:{id}", None),
+    ("b.*", "u:{id}", r"rows of {db}b\.people and {db}b\.users .* put {{table}} into it"),
+    ("b.*", "{table}:{id}", None),
+    ("*.*", "{table}:{id}", r"rows of {db}a\.users and {db}b\.users .* put {{db}} into it"),
+    ("*.*", "{db}:{id}", r"rows of {db}b\.people and {db}b\.users .* put {{table}} into it"),
+    ("*.*", "{db}:{table}:{id}", None),
+])
+def test_check_warns_of_a_key_that_rows_of_two_tables_have(mariadb, tables, key, said, fastlane, db):
+    for name in ("a.users", "b.people", "b.users"):
+        mariadb.run("CREATE DATABASE IF NOT EXISTS " + db + name[0],
+                    "CREATE TABLE %s%s (id INT PRIMARY KEY)" % (db, name))
+    for more, expected in (({}, said), ({"value": "none"}, None)):
+        daemon = fastlane(mariadb, {"hot": {"plugin": "redis"}},
+                          {"m": {"table": db + tables, "key": key, **more}})
+        done = command("-c", daemon.config, "--check")
+        assert done.returncode == OK
+        if expected is None:
+            assert done.stderr == ""
+        else:
+            assert re.fullmatch("warning: %s:%d: .*%s\n" % (
+                re.escape(daemon.config), line_of(daemon, "map:m", "key"), expected.format(db=db)),
+                done.stderr), done.stderr
+
+
+def test_check_looks_at_all_tables_and_lists_a_few(mariadb, fastlane, db):
+    mariadb.run("CREATE DATABASE " + db, *(
+        "CREATE TABLE %s.shard%02d (id INT PRIMARY KEY%s)" % (db, n, "" if n == 24 else ", name INT")
+        for n in range(25)))
+    daemon = fastlane(mariadb, {"hot": {"plugin": "redis"}},
+                      {"m": {"table": db + ".shard*", "key": "{table}:{id}", "invalidate": "n:{name}"}})
+    done = command("-c", daemon.config, "--check")
+    assert done.returncode == CONFIGURATION
+    assert done.stderr.count("\n") == 2 and "shard24 has no column name; it has id\n" in done.stderr
+    assert done.stdout.count("a key for each row, by PRIMARY") == 20 and "and 5 more" in done.stdout
+
+
 def test_check_of_a_source_that_can_not_be_asked(fastlane, mariadb, figures):
     """One that refuses, one that never says a word, one that does not know the account."""
     with socket.create_server(("127.0.0.1", 0)) as silent:

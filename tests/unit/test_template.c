@@ -191,6 +191,22 @@ Test(table_pattern, must_be_a_db_and_a_table)
 	}
 }
 
+Test(template, a_rule_tells_whether_its_key_has_the_tables_names)
+{
+	static const struct {
+		const char *key;
+		bool db, table;
+	} cases[] = { { "a:{id}", false, false }, { "{db}:{id}", true, false },
+		{ "{{db}}:{table}", false, true }, { "x{table}{db}", true, true } };
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct fl_map_rule rule = { .key = cases[i].key };
+		struct fl_err err;
+		bool db = true, table = true;
+		cr_assert_eq(fl_map_rule_tells(&rule, &db, &table, &err), 0);
+		cr_expect(db == cases[i].db && table == cases[i].table, "%s", cases[i].key);
+	}
+}
+
 static void collect_column(void *ctx, const char *key, struct fl_bytes text, struct fl_bytes column)
 {
 	char line[200];

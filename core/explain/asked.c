@@ -127,7 +127,7 @@ static int take_text(
 	return 0;
 }
 
-static bool same_name(struct fl_bytes a, struct fl_bytes b)
+bool fl_given_same(struct fl_bytes a, struct fl_bytes b)
 {
 	for (size_t i = 0; i < a.size && i < b.size; i++) {
 		char x = a.data[i], y = b.data[i];
@@ -153,7 +153,7 @@ const struct fl_given *fl_given_find(
 		if (is_name(&row->values[i], name))
 			return &row->values[i];
 	for (unsigned i = 0; i < row->count; i++)
-		if (same_name(row->values[i].name, name))
+		if (fl_given_same(row->values[i].name, name))
 			return &row->values[i];
 	return NULL;
 }

@@ -60,6 +60,9 @@ void fl_asked_finish(struct fl_asked *asked);
  * JSON's null is NULL too, with err->code 0. */
 struct json_object *fl_asked_json(struct fl_bytes text, struct fl_err *err);
 
+/* Whether two names are of one column: they may differ in the case of ASCII letters. */
+bool fl_given_same(struct fl_bytes a, struct fl_bytes b);
+
 /* The value of that column, by its name or else by one that differs in the case of ASCII letters;
  * or NULL. It is looked for at the index `near` first. */
 const struct fl_given *fl_given_find(

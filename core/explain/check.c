@@ -37,17 +37,10 @@ __attribute__((format(printf, 5, 6))) static void tell(struct check *c, bool fat
 		key != NULL ? ": " : "", text);
 }
 
-static bool same_letters(struct fl_bytes a, struct fl_bytes b)
-{
-	struct fl_given value = { .name = a };
-	const struct fl_given_row row = { .count = 1, .values = &value };
-	return fl_given_find(&row, b, 0) != NULL;
-}
-
 static int find_column(const struct fl_catalog_table *table, struct fl_bytes name)
 {
 	for (unsigned i = 0; i < table->column_count; i++)
-		if (same_letters(table->columns[i].name, name))
+		if (fl_given_same(table->columns[i].name, name))
 			return (int)i;
 	return -1;
 }

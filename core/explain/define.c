@@ -317,10 +317,9 @@ int fl_encode_guess(struct fl_asked *asked, struct fl_schema_column **ret, unsig
 	for (size_t r = 0; r < 2; r++)
 		for (unsigned i = 0; i < rows[r]->count; i++) {
 			const struct fl_given *value = &rows[r]->values[i];
-			unsigned c = 0;
-			while (c < count && (columns[c].name.size != value->name.size ||
-						    memcmp(columns[c].name.data, value->name.data,
-							    value->name.size) != 0))
+			unsigned c =
+				i < count && fl_given_same(columns[i].name, value->name) ? i : 0;
+			while (c < count && !fl_given_same(columns[c].name, value->name))
 				c++;
 			if (c == count)
 				columns[count++] = (struct fl_schema_column){ .name = value->name,

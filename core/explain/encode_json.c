@@ -5,6 +5,8 @@
  */
 #include "explain/encode.h"
 
+#include <math.h>
+
 #include "binlog/json.h"
 #include "binlog/row.h"
 #include "binlog/value.h"
@@ -154,6 +156,8 @@ static bool put_value(
 		return true;
 	}
 	case json_type_double:
+		if (!isfinite(json_object_get_double(json)))
+			return false;
 		*ret_type = put_real(json, out);
 		return true;
 	case json_type_string: {

@@ -43,7 +43,6 @@ def held_against_redis(r, table, changes):
 NUL_NAME = rb'{"\u0000'.hex()
 
 
-@pytest.mark.source
 @pytest.mark.parametrize("group", GROUPS)
 def test_pasted_lines_and_live_rows_are_told_as_they_are_done(any_source, group, rig, db, figures):
     """All lines of stdout, folded, are what is in Redis; a row that is read is what is there, too."""
@@ -134,6 +133,7 @@ STATEMENTS = {
 }
 
 
+@pytest.mark.source
 @pytest.mark.parametrize("name", STATEMENTS)
 def test_what_is_told_beforehand_is_done_then(source, name, rig, db):
     r = rig(source, [users(db)], maps=maps_of(db))
@@ -196,6 +196,7 @@ def test_what_is_said_of_each_map_and_of_lines_that_are_wrong(mariadb, rig, db):
     assert "line 2: it is not JSON" in done.stderr
 
 
+@pytest.mark.source
 @pytest.mark.parametrize("change, status, said", [
     ("{db}.users WHERE no_such = 1", USAGE, "no_such"),
     ("{db}.users WHERE id = 1 LIMIT 7", USAGE, "syntax"),
@@ -282,6 +283,7 @@ CHECKED = {
 }
 
 
+@pytest.mark.source
 @pytest.mark.parametrize("name", CHECKED)
 def test_check_holds_maps_against_the_tables(source, name, fastlane, db):
     source.run("CREATE DATABASE " + db)

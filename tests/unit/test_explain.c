@@ -124,6 +124,7 @@ static const struct {
 	{ "json", "json", -1, -1, -1, -1, "", "\"text\"", NULL },
 	{ "json", "json", -1, -1, -1, -1, "", "12345678901234567890.123",
 		"12345678901234567890.123" },
+	{ "json", "json", -1, -1, -1, -1, "", "[1e999]", "-" },
 	{ "json", "json", -1, -1, -1, -1, "", "true", NULL },
 	{ "varchar", "varchar(10)", 40, -1, -1, -1, "utf8mb4", "null", NULL },
 };
@@ -216,12 +217,12 @@ static const struct {
 		"both \"old\" and \"before\"" },
 	{ "{\"op\":\"ddl\",\"db\":\"d\"}", "needs the statement" },
 	{ "{\"db\":\"d\",\"table\":\"t\",\"row\":{\"a\":18446744073709551616}}",
-		"byte 35: an integer of more than 64 bits" },
+		"byte 34: an integer of more than 64 bits" },
 	{ "{\"db\":\"d\",\"table\":\"1\\\"2\",\"row\":{\"a\":[1.5e3,-9223372036854775809]}}",
 		"an integer of more than 64 bits" },
 	{ "{\"db\":\"d\",\"table\":\"t\",\"row\":{\"a\":\"\xff\"}}", "not JSON" },
 	{ "{\"db\":\"d\",\"table\":\"t\",\"row\":{\"a\":{\"x\\u0000y\" : 1}}}",
-		"byte 36: a name with a NUL in it can't be explained" },
+		"byte 35: a name with a NUL in it can't be explained" },
 };
 
 Test(explain, what_is_no_change_is_refused_with_the_reason)

@@ -14,7 +14,7 @@ from harness.daemon import command
 from harness.explained import escaped, explain, fold
 from harness.literals import offers
 from harness.rig import SINKS
-from harness.servers import free_port
+from harness.servers import MariaDB, free_port
 from harness.tables import Column, Table
 from harness.types import GROUPS, table_of
 from test_types import SQL_MODE, change, fill
@@ -345,6 +345,20 @@ def test_check_warns_of_a_key_that_rows_of_two_tables_have(mariadb, tables, key,
             assert re.fullmatch("warning: %s:%d: .*%s\n" % (
                 re.escape(daemon.config), line_of(daemon, "map:m", "key"), expected.format(db=db)),
                 done.stderr), done.stderr
+
+
+def test_names_compare_as_they_do_at_the_source(start_server, fastlane):
+    server = start_server(MariaDB, "--lower-case-table-names=1")
+    server.run("CREATE DATABASE Shop", "CREATE TABLE Shop.Users (id INT PRIMARY KEY)",
+               "INSERT INTO shop.users VALUES (7)")
+    daemon = fastlane(server, {"hot": {"plugin": "redis"}},
+                      {"m": {"table": "Shop.USERS", "key": "{table}:{id}"}})
+    done = command("-c", daemon.config, "--check")
+    assert (done.returncode, done.stderr) == (OK, "") and "    shop.users: a key" in done.stdout
+    line = '{"db": "shop", "table": "users", "after": {"id": 7}}'
+    for told in (explain(daemon.config, line), explain(daemon.config, "shop.users WHERE id = 7")[:1]):
+        assert told[0].maps == {"m": "table matches"}
+        assert told[0].operations == {"hot": [("SET", "users:7", 0, '{"id":7}')]}
 
 
 def test_check_looks_at_all_tables_and_lists_a_few(mariadb, fastlane, db):

@@ -18,15 +18,34 @@ static const char *pass_string(const char *at, const char *end, bool *ret_nul)
 	return at < end ? at + 1 : end;
 }
 
-/* One number, from its first digit on: where it ends. */
-static const char *pass_number(const char *at, const char *end, bool *ret_integer)
+static const char *pass_digits(const char *at, const char *end)
 {
-	const char *const start = at;
 	while (at < end && *at >= '0' && *at <= '9')
 		at++;
-	*ret_integer = at == end || memchr(".eE", *at, 3) == NULL;
-	while (at < end && at > start && memchr("0123456789.eE+-", *at, 15) != NULL)
+	return at;
+}
+
+/* One number, from its first digit on: where it ends. The library takes numbers whose fraction or
+ * exponent has no digits: *ret_bad. */
+static const char *pass_number(const char *at, const char *end, bool *ret_integer, bool *ret_bad)
+{
+	at = pass_digits(at, end);
+	*ret_integer = true;
+	*ret_bad = false;
+	if (at < end && *at == '.') {
+		const char *const start = ++at;
+		at = pass_digits(at, end);
+		*ret_integer = false;
+		*ret_bad = at == start;
+	}
+	if (at < end && (*at == 'e' || *at == 'E')) {
 		at++;
+		at += at < end && (*at == '+' || *at == '-');
+		const char *const start = at;
+		at = pass_digits(at, end);
+		*ret_integer = false;
+		*ret_bad = *ret_bad || at == start;
+	}
 	return at;
 }
 
@@ -38,7 +57,7 @@ static int copy_text(struct fl_bytes text, struct fl_buf *out, struct fl_err *er
 	const char *const end = text.data + text.size;
 	for (const char *at = text.data; at < end;) {
 		const char *const start = at;
-		bool nul = false, integer = false;
+		bool nul = false, integer = false, bad = false;
 		if (*at == '"') {
 			at = pass_string(at, end, &nul);
 			const char *behind = at;
@@ -52,7 +71,13 @@ static int copy_text(struct fl_bytes text, struct fl_buf *out, struct fl_err *er
 			bool const negative = start > text.data && start[-1] == '-';
 			const char *const limit =
 				negative ? "9223372036854775808" : "18446744073709551615";
-			at = pass_number(at, end, &integer);
+			at = pass_number(at, end, &integer, &bad);
+			if (bad)
+				return fl_err_set(err, FL_EINVAL,
+					"it is not JSON at byte %td: a number without digits "
+					"behind "
+					"its point or exponent",
+					start - text.data + 1);
 			size_t const size = (size_t)(at - start), most = strlen(limit);
 			if (integer &&
 				(size > most || (size == most && memcmp(start, limit, size) > 0)))

@@ -216,6 +216,8 @@ static const struct {
 	{ "{\"db\":\"d\",\"table\":\"t\",\"row\":{},\"before\":{},\"old\":{}}",
 		"both \"old\" and \"before\"" },
 	{ "{\"op\":\"ddl\",\"db\":\"d\"}", "needs the statement" },
+	{ "{\"db\":\"d\",\"table\":\"t\",\"row\":{\"a\":12.}}", "not JSON at byte 34" },
+	{ "{\"db\":\"d\",\"table\":\"t\",\"row\":{\"a\":[1.5e+]}}", "not JSON at byte 35" },
 	{ "{\"db\":\"d\",\"table\":\"t\",\"row\":{\"a\":18446744073709551616}}",
 		"byte 34: an integer of more than 64 bits" },
 	{ "{\"db\":\"d\",\"table\":\"1\\\"2\",\"row\":{\"a\":[1.5e3,-9223372036854775809]}}",

@@ -3,6 +3,8 @@
 
 #include <limits.h>
 
+#include "binlog/value.h"
+
 enum {
 	DEEPEST = 120, /* a document's 100 levels, and what stands around it */
 	MOST_VALUES = 4096,
@@ -99,7 +101,7 @@ static int copy_text(struct fl_bytes text, struct fl_buf *out, struct fl_err *er
 static struct json_object *parse_text(
 	struct json_tokener *tokener, struct fl_bytes text, struct fl_err *err)
 {
-	json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+	json_tokener_set_flags(tokener, JSON_TOKENER_STRICT);
 	struct json_object *json = json_tokener_parse_ex(tokener, text.data, (int)text.size);
 	enum json_tokener_error error = json_tokener_get_error(tokener);
 	/* A number alone might go on: its end has to be told. */
@@ -126,6 +128,8 @@ struct json_object *fl_asked_json(struct fl_bytes text, struct fl_err *err)
 		fl_err_set(err, FL_ENOMEM, "out of memory");
 	else if (text.size > INT_MAX / 2)
 		fl_err_set(err, FL_EINVAL, "the JSON is too large");
+	else if (!fl_utf8_is_valid(text))
+		fl_err_set(err, FL_EINVAL, "it is not JSON: it is not UTF-8");
 	else if (copy_text(text, &copy, err) == 0)
 		json = parse_text(tokener, (struct fl_bytes){ copy.data, copy.size }, err);
 	json_tokener_free(tokener);

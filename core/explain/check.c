@@ -18,9 +18,11 @@ struct check {
 
 	/* The rule and table under way. */
 	const struct fl_map_config *rule;
+	const struct fl_map *map; /* of that rule alone */
 	const struct fl_catalog_name *name;
 	struct fl_catalog_table table;
-	bool missing; /* a column that the rule names */
+	bool missing;			     /* a column that the rule names */
+	const struct fl_catalog_key *unique; /* the unique key that the rule's key holds */
 };
 
 __attribute__((format(printf, 5, 6))) static void tell(struct check *c, bool fatal,
@@ -54,42 +56,54 @@ static void append_columns(const struct check *c, struct fl_buf *out)
 	fl_buf_char(out, '\0');
 }
 
-static void check_column(void *ctx, const char *key, struct fl_bytes text, struct fl_bytes column)
+/* Then rows can share a key. */
+static bool only_deletes(const struct fl_map_config *rule)
+{
+	const struct fl_settings *s = fl_options_settings(rule->options);
+	const char *value = s->text(s->ctx, "value");
+	return value != NULL && strcmp(value, "none") == 0;
+}
+
+static void check_columns(void *ctx, const struct fl_map_template *template)
 {
 	struct check *c = ctx;
-	struct fl_buf names = { 0 };
-	if (find_column(&c->table, column) >= 0)
-		return;
-	append_columns(c, &names);
-	c->missing = true;
-	tell(c, true, c->rule, key, "%.*s: %.*s.%.*s has no column %.*s; it has %s", (int)text.size,
-		text.data, (int)c->name->db.size, c->name->db.data, (int)c->name->table.size,
-		c->name->table.data, (int)column.size, column.data,
-		names.failed ? "others" : names.data);
-	fl_buf_finish(&names);
+	for (size_t i = 0; i < template->column_count; i++) {
+		struct fl_bytes const column = template->columns[i].name;
+		struct fl_buf names = { 0 };
+		if (find_column(&c->table, column) >= 0)
+			continue;
+		append_columns(c, &names);
+		c->missing = true;
+		tell(c, true, c->rule, template->key,
+			"%.*s: %.*s.%.*s has no column %.*s; it has %s", (int)template->text.size,
+			template->text.data, (int)c->name->db.size, c->name->db.data,
+			(int)c->name->table.size, c->name->table.data, (int)column.size,
+			column.data, names.failed ? "others" : names.data);
+		fl_buf_finish(&names);
+	}
 }
 
-/* Which columns the key is made of. */
-struct used {
-	struct check *check;
-	bool *columns; /* of the table */
-};
-
-static void use_column(void *ctx, const char *key, struct fl_bytes text, struct fl_bytes column)
+static bool is_used(const struct check *c, const struct fl_map_template *template, unsigned column)
 {
-	struct used *used = ctx;
-	int const i = find_column(&used->check->table, column);
-	(void)text;
-	if (strcmp(key, "key") == 0 && i >= 0)
-		used->columns[i] = true;
+	for (size_t i = 0; i < template->column_count; i++)
+		if (template->columns[i].whole &&
+			find_column(&c->table, template->columns[i].name) == (int)column)
+			return true;
+	return false;
 }
 
-static bool is_unique(const struct fl_catalog_key *key, const bool *columns)
+static const struct fl_catalog_key *find_unique(
+	const struct check *c, const struct fl_map_template *template)
 {
-	bool all = key->exact && key->count > 0;
-	for (unsigned i = 0; i < key->count; i++)
-		all = all && columns[key->columns[i]];
-	return all;
+	for (unsigned k = 0; k < c->table.key_count; k++) {
+		const struct fl_catalog_key *key = &c->table.keys[k];
+		bool all = key->exact && key->count > 0;
+		for (unsigned i = 0; i < key->count && all; i++)
+			all = is_used(c, template, key->columns[i]);
+		if (all)
+			return key;
+	}
+	return NULL;
 }
 
 static void append_keys(const struct check *c, struct fl_buf *out)
@@ -110,47 +124,36 @@ static void append_keys(const struct check *c, struct fl_buf *out)
 	}
 }
 
-/* Then rows can share a key. */
-static bool only_deletes(const struct fl_map_config *rule)
+/* Two rows with one key fight for it. */
+static void check_unique(void *ctx, const struct fl_map_template *template)
 {
-	const struct fl_settings *s = fl_options_settings(rule->options);
-	const char *value = s->text(s->ctx, "value");
-	return value != NULL && strcmp(value, "none") == 0;
-}
-
-/* Two rows with one key fight for it. `ret`: the unique key that it contains, for the output. */
-static int check_unique(struct check *c, const struct fl_catalog_key **ret, struct fl_err *err)
-{
-	struct used used = { .check = c,
-		.columns = calloc(c->table.column_count + 1, sizeof(bool)) };
-	if (used.columns == NULL)
-		return fl_err_set(err, FL_ENOMEM, "out of memory");
-	int code = fl_map_rule_columns(&c->rule->rule, use_column, &used, err);
-	for (unsigned k = 0; k < c->table.key_count && *ret == NULL && code == 0; k++)
-		if (is_unique(&c->table.keys[k], used.columns))
-			*ret = &c->table.keys[k];
-	free(used.columns);
-	if (code < 0 || *ret != NULL || only_deletes(c->rule))
-		return code;
+	struct check *c = ctx;
+	if (!template->is_key)
+		return;
+	const struct fl_catalog_key *unique = find_unique(c, template);
+	if (strcmp(template->key, "key") == 0)
+		c->unique = unique;
+	if (unique != NULL || only_deletes(c->rule))
+		return;
 	struct fl_buf keys = { 0 };
 	append_keys(c, &keys);
 	bool const any = keys.size > 0;
 	fl_buf_char(&keys, '\0');
 	if (!keys.failed)
-		tell(c, false, c->rule, "key",
-			"%s does not hold all columns of a unique key of %.*s.%.*s (%s): two rows "
-			"with the same key overwrite each other, and one that is deleted takes the "
-			"other's away",
-			c->rule->rule.key, (int)c->name->db.size, c->name->db.data,
-			(int)c->name->table.size, c->name->table.data,
+		tell(c, false, c->rule, template->key,
+			"%.*s does not hold all columns of a unique key of %.*s.%.*s (%s): two "
+			"rows with the same key overwrite each other, and one that is deleted "
+			"takes the other's away",
+			(int)template->text.size, template->text.data, (int)c->name->db.size,
+			c->name->db.data, (int)c->name->table.size, c->name->table.data,
 			any ? keys.data : "it has none whose columns are all NOT NULL");
 	fl_buf_finish(&keys);
-	return 0;
 }
 
 /* A row of NULLs is mapped, to hear what the daemon would log of any row of this table. */
-static int check_doubts(struct check *c, const struct fl_map *map, struct fl_err *err)
+static int check_doubts(struct check *c, struct fl_err *err)
 {
+	const struct fl_map *map = c->map;
 	struct fl_table_def *def = NULL;
 	struct fl_arena memory = { 0 };
 	struct fl_given_row row = { .exists = true, .count = c->table.column_count };
@@ -173,7 +176,7 @@ static int check_doubts(struct check *c, const struct fl_map *map, struct fl_err
 		code = fl_encode_row(def, &row, &memory, &change.after, err);
 	for (size_t s = 0; s < c->e.config->sink_count && code == 0; s++) {
 		const struct fl_sink_config *sink = &c->e.config->sinks[s];
-		if (sink->plugin->takes != FL_TAKES_OPERATIONS ||
+		if ((sink->plugin->takes & FL_TAKES_OPERATIONS) == 0 ||
 			!fl_map_has_rules(map, sink->name))
 			continue;
 		mapper = fl_mapper_create(map, sink->name, FL_ON_DOUBT_DELETE);
@@ -191,25 +194,25 @@ static int check_doubts(struct check *c, const struct fl_map *map, struct fl_err
 	return code;
 }
 
-static int check_table(struct check *c, const struct fl_map *map, bool shown, struct fl_err *err)
+static int check_table(struct check *c, bool shown, struct fl_err *err)
 {
 	const struct fl_catalog_name *name = c->name;
-	const struct fl_catalog_key *key = NULL;
 	int code =
 		fl_catalog_table(c->e.catalog, name->db, name->table, &c->memory, &c->table, err);
 	if (code < 0 || c->table.column_count == 0)
 		return code;
 	c->missing = false;
-	code = fl_map_rule_columns(&c->rule->rule, check_column, c, err);
+	c->unique = NULL;
+	code = fl_map_rule_templates(&c->rule->rule, check_columns, c, err);
 	if (code == 0 && !c->missing)
-		code = check_doubts(c, map, err);
+		code = check_doubts(c, err);
 	if (code == FL_EUNSUPPORTED || code == FL_EINVAL) {
 		tell(c, false, c->rule, NULL, "%.*s.%.*s can't be checked: %s", (int)name->db.size,
 			name->db.data, (int)name->table.size, name->table.data, err->text);
 		code = 0;
 	}
 	if (code == 0 && !c->missing)
-		code = check_unique(c, &key, err);
+		code = fl_map_rule_templates(&c->rule->rule, check_unique, c, err);
 	if (!shown)
 		return code;
 	fputs("    ", c->e.out);
@@ -218,9 +221,9 @@ static int check_table(struct check *c, const struct fl_map *map, bool shown, st
 	fl_show_text(c->e.out, name->table);
 	if (c->missing) {
 		fputs(": lacks a column", c->e.out);
-	} else if (key != NULL) {
+	} else if (c->unique != NULL) {
 		fputs(": a key for each row, by ", c->e.out);
-		fl_show_text(c->e.out, key->name);
+		fl_show_text(c->e.out, c->unique->name);
 	} else {
 		fputs(": rows may share a key", c->e.out);
 	}
@@ -234,32 +237,32 @@ static bool same_text(struct fl_bytes a, struct fl_bytes b)
 }
 
 /* Rows of two tables can have one key, unless it has their names. The first two are told. */
-static int check_tables_apart(struct check *c, const struct fl_map *map, struct fl_err *err)
+static void check_tables_apart(void *ctx, const struct fl_map_template *template)
 {
-	bool db = false, table = false;
-	int code = fl_map_rule_tells(&c->rule->rule, &db, &table, err);
-	if (code < 0 || only_deletes(c->rule) || (db && table))
-		return code;
+	struct check *c = ctx;
+	bool const db = template->has_db, table = template->has_table;
+	if (!template->is_key || only_deletes(c->rule) || (db && table))
+		return;
 	for (size_t i = 0; i < c->name_count; i++) {
 		const struct fl_catalog_name *a = &c->names[i];
-		if (a->is_view || !fl_map_wants(map, a->db, a->table))
+		if (a->is_view || !fl_map_wants(c->map, a->db, a->table))
 			continue;
 		for (size_t k = i + 1; k < c->name_count; k++) {
 			const struct fl_catalog_name *b = &c->names[k];
 			if ((db && !same_text(a->db, b->db)) ||
 				(table && !same_text(a->table, b->table)) || b->is_view ||
-				!fl_map_wants(map, b->db, b->table))
+				!fl_map_wants(c->map, b->db, b->table))
 				continue;
-			tell(c, false, c->rule, "key",
-				"%s: rows of %.*s.%.*s and %.*s.%.*s can have the same key: unless "
-				"their columns are never the same, put {%s} into it",
-				c->rule->rule.key, (int)a->db.size, a->db.data, (int)a->table.size,
-				a->table.data, (int)b->db.size, b->db.data, (int)b->table.size,
-				b->table.data, same_text(a->db, b->db) ? "table" : "db");
-			return 0;
+			tell(c, false, c->rule, template->key,
+				"%.*s: rows of %.*s.%.*s and %.*s.%.*s can have the same key: "
+				"unless their columns are never the same, put {%s} into it",
+				(int)template->text.size, template->text.data, (int)a->db.size,
+				a->db.data, (int)a->table.size, a->table.data, (int)b->db.size,
+				b->db.data, (int)b->table.size, b->table.data,
+				same_text(a->db, b->db) ? "table" : "db");
+			return;
 		}
 	}
-	return 0;
 }
 
 /* A column that tables of one map lack is told for each of them: a shard may be behind. */
@@ -269,11 +272,12 @@ static int check_rule(struct check *c, size_t r, struct fl_err *err)
 	size_t tables = 0, shown = 0;
 	int code = 0;
 	c->rule = rule;
+	c->map = c->e.maps[r];
 	fprintf(c->e.out, "map %s (%s:%u): table %s, key %s\n", rule->rule.name, c->e.path,
 		fl_config_map_line(rule, NULL), rule->rule.table, rule->rule.key);
 	for (size_t i = 0; i < c->name_count && code == 0; i++) {
 		const struct fl_catalog_name *name = &c->names[i];
-		if (!fl_map_wants(c->e.maps[r], name->db, name->table))
+		if (!fl_map_wants(c->map, name->db, name->table))
 			continue;
 		tables++;
 		if (name->is_view) {
@@ -285,12 +289,12 @@ static int check_rule(struct check *c, size_t r, struct fl_err *err)
 			continue;
 		}
 		c->name = name;
-		code = check_table(c, c->e.maps[r], shown++ < SHOWN, err);
+		code = check_table(c, shown++ < SHOWN, err);
 	}
 	if (code == 0 && shown > SHOWN)
 		fprintf(c->e.out, "    and %zu more\n", shown - SHOWN);
 	if (code == 0)
-		code = check_tables_apart(c, c->e.maps[r], err);
+		code = fl_map_rule_templates(&rule->rule, check_tables_apart, c, err);
 	if (code == 0 && tables == 0)
 		tell(c, false, rule, "table",
 			"%s: no table matches it, of those that the account can see",

@@ -146,7 +146,7 @@ static int show_rule(
 		return FL_ENOMEM;
 	for (size_t s = 0; s < config->sink_count && code == 0; s++) {
 		const struct fl_sink_config *sink = &config->sinks[s];
-		if (sink->plugin->takes != FL_TAKES_OPERATIONS ||
+		if ((sink->plugin->takes & FL_TAKES_OPERATIONS) == 0 ||
 			!fl_map_has_rules(e->maps[r], sink->name))
 			continue;
 		code = map_change(e, e->maps[r], sink->name, change, &outcomes[s]);
@@ -229,7 +229,7 @@ int fl_show_change(struct fl_explainer *e, const struct fl_change *change, const
 		code = show_rule(e, r, change, texts);
 	for (size_t s = 0; s < config->sink_count && code == 0; s++) {
 		const struct fl_sink_config *sink = &config->sinks[s];
-		if (sink->plugin->takes == FL_TAKES_CHANGES)
+		if ((sink->plugin->takes & FL_TAKES_CHANGES) != 0)
 			fprintf(e->out, "  sink %s (%s): takes the change as it is\n", sink->name,
 				sink->plugin->name);
 		else

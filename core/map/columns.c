@@ -3,48 +3,45 @@
 
 #include "map/template.h"
 
-/* The columns of one template. */
-static int each_of(const char *key, struct fl_bytes text, struct fl_arena *arena,
-	void (*each)(void *ctx, const char *key, struct fl_bytes text, struct fl_bytes column),
-	void *ctx, struct fl_err *err)
+typedef void each_template(void *ctx, const struct fl_map_template *template);
+
+static int tell(const char *key, bool is_key, struct fl_bytes text, struct fl_arena *arena,
+	each_template *each, void *ctx, struct fl_err *err)
 {
 	struct fl_template template;
 	int code = fl_template_compile(text, arena, &template, err);
-	for (size_t i = 0; code == 0 && i < template.part_count; i++)
-		if (template.parts[i].kind == FL_PART_COLUMN)
-			each(ctx, key, text, template.parts[i].text);
-	return code;
+	if (code < 0)
+		return code;
+	struct fl_map_column *columns =
+		fl_arena_alloc(arena, (template.column_count + 1) * sizeof(*columns));
+	if (columns == NULL)
+		return fl_err_set(err, FL_ENOMEM, "out of memory");
+	struct fl_map_template told = {
+		.key = key, .is_key = is_key, .text = text, .columns = columns
+	};
+	for (size_t i = 0; i < template.part_count; i++) {
+		const struct fl_part *part = &template.parts[i];
+		told.has_db |= part->kind == FL_PART_DB;
+		told.has_table |= part->kind == FL_PART_TABLE;
+		if (part->kind == FL_PART_COLUMN)
+			columns[told.column_count++] =
+				(struct fl_map_column){ .name = part->text, .whole = true };
+	}
+	each(ctx, &told);
+	return 0;
 }
 
-int fl_map_rule_columns(const struct fl_map_rule *rule,
-	void (*each)(void *ctx, const char *key, struct fl_bytes text, struct fl_bytes column),
-	void *ctx, struct fl_err *err)
+int fl_map_rule_templates(
+	const struct fl_map_rule *rule, each_template *each, void *ctx, struct fl_err *err)
 {
 	struct fl_arena arena = { 0 };
-	int code = each_of(
-		"key", (struct fl_bytes){ rule->key, strlen(rule->key) }, &arena, each, ctx, err);
+	int code = tell("key", true, (struct fl_bytes){ rule->key, strlen(rule->key) }, &arena,
+		each, ctx, err);
 	for (const char *list = rule->invalidate; list != NULL && code == 0;) {
 		struct fl_bytes text = fl_template_next(&list);
 		if (text.size == 0)
 			break;
-		code = each_of("invalidate", text, &arena, each, ctx, err);
-	}
-	fl_arena_finish(&arena);
-	return code;
-}
-
-int fl_map_rule_tells(
-	const struct fl_map_rule *rule, bool *ret_db, bool *ret_table, struct fl_err *err)
-{
-	struct fl_arena arena = { 0 };
-	struct fl_template template;
-	int code = fl_template_compile(
-		(struct fl_bytes){ rule->key, strlen(rule->key) }, &arena, &template, err);
-	if (code == 0)
-		*ret_db = *ret_table = false;
-	for (size_t i = 0; code == 0 && i < template.part_count; i++) {
-		*ret_db |= template.parts[i].kind == FL_PART_DB;
-		*ret_table |= template.parts[i].kind == FL_PART_TABLE;
+		code = tell("invalidate", false, text, &arena, each, ctx, err);
 	}
 	fl_arena_finish(&arena);
 	return code;

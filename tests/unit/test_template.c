@@ -191,53 +191,48 @@ Test(table_pattern, must_be_a_db_and_a_table)
 	}
 }
 
-Test(template, a_rule_tells_whether_its_key_has_the_tables_names)
+static void collect_template(void *ctx, const struct fl_map_template *template)
 {
-	static const struct {
-		const char *key;
-		bool db, table;
-	} cases[] = { { "a:{id}", false, false }, { "{db}:{id}", true, false },
-		{ "{{db}}:{table}", false, true }, { "x{table}{db}", true, true } };
-	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-		struct fl_map_rule rule = { .key = cases[i].key };
-		struct fl_err err;
-		bool db = true, table = true;
-		cr_assert_eq(fl_map_rule_tells(&rule, &db, &table, &err), 0);
-		cr_expect(db == cases[i].db && table == cases[i].table, "%s", cases[i].key);
-	}
-}
-
-static void collect_column(void *ctx, const char *key, struct fl_bytes text, struct fl_bytes column)
-{
+	struct fl_buf *out = ctx;
 	char line[200];
-	snprintf(line, sizeof(line), "%s %.*s %.*s;", key, (int)text.size, text.data,
-		(int)column.size, column.data);
-	fl_buf_text(ctx, line);
+	snprintf(line, sizeof(line), "%s%s%s%s %.*s", template->key, template->is_key ? "!" : "",
+		template->has_db ? " db" : "", template->has_table ? " table" : "",
+		(int)template->text.size, template->text.data);
+	fl_buf_text(out, line);
+	for (size_t i = 0; i < template->column_count; i++) {
+		snprintf(line, sizeof(line), " [%.*s]%s", (int)template->columns[i].name.size,
+			template->columns[i].name.data, template->columns[i].whole ? "" : "?");
+		fl_buf_text(out, line);
+	}
+	fl_buf_char(out, ';');
 }
 
-Test(template, the_columns_of_a_rule_are_those_of_all_its_templates)
+Test(template, a_rules_templates_are_told_with_their_columns)
 {
 	static const struct {
 		struct fl_map_rule rule;
 		int code;
 		const char *expected;
 	} cases[] = {
-		{ { .key = "user:{id}" }, 0, "key user:{id} id;" },
-		{ { .key = "all", .invalidate = " \t" }, 0, "" },
-		{ { .key = "{{{table}:{a b}:{id}:{db}", .invalidate = "x:{a b}:{c} all y:{d}" }, 0,
-			"key {{{table}:{a b}:{id}:{db} a b;key {{{table}:{a b}:{id}:{db} id;"
-			"invalidate x:{a b}:{c} a b;invalidate x:{a b}:{c} c;invalidate y:{d} d;" },
+		{ { .key = "user:{id}" }, 0, "key! user:{id} [id];" },
+		{ { .key = "all", .invalidate = " \t" }, 0, "key! all;" },
+		{ { .key = "{{{table}:{a b}:{id}:{db}", .invalidate = "x:{a b}:{c} all {db}:{d}" },
+			0,
+			"key! db table {{{table}:{a b}:{id}:{db} [a b] [id];"
+			"invalidate x:{a b}:{c} [a b] [c];invalidate all;invalidate db {db}:{d} "
+			"[d];" },
+		{ { .key = "{{db}}:{id}{table}" }, 0, "key! table {{db}}:{id}{table} [id];" },
 		{ { .key = "user:{id" }, FL_EINVAL, "" },
 		{ { .key = "user:{id}", .invalidate = "a:{b} c}" }, FL_EINVAL,
-			"key user:{id} id;invalidate a:{b} b;" },
+			"key! user:{id} [id];invalidate a:{b} [b];" },
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		struct fl_buf out = { 0 };
 		struct fl_err err;
-		cr_expect_eq(fl_map_rule_columns(&cases[i].rule, collect_column, &out, &err),
+		cr_expect_eq(fl_map_rule_templates(&cases[i].rule, collect_template, &out, &err),
 			cases[i].code, "%zu", i);
 		fl_buf_char(&out, '\0');
-		cr_expect_str_eq(out.data, cases[i].expected, "%zu", i);
+		cr_expect_str_eq(out.data, cases[i].expected, "%zu: %s", i, out.data);
 		fl_buf_finish(&out);
 	}
 }

@@ -6,16 +6,20 @@
 
 #include "base/log.h"
 #include "daemon.h"
+#include "explain/explain.h"
 
 static const char usage[] =
-	"usage: fastlane -c FILE [--check | --until-current]\n"
+	"usage: fastlane -c FILE [--check | --explain CHANGE | --until-current]\n"
 	"       fastlane [-c FILE] --binlog-file FILE...\n"
 	"       fastlane --list-plugins | --plugin-help NAME | --version | --help\n"
 	"\n"
 	"Follows a MySQL or MariaDB server's row-based binary log and keeps caches right.\n"
 	"\n"
 	"  -c, --config FILE    the configuration; see fastlane.ini(5)\n"
-	"      --check          read and check the configuration, say all that is wrong, and end\n"
+	"      --check          check the configuration, also by the source's tables, and end\n"
+	"      --explain CHANGE  tell what maps and sinks make of a change, and end: of JSON as\n"
+	"                       stdout prints it; of rows, 'shop.users WHERE id = 5'; or -, of\n"
+	"                       JSON lines from standard input\n"
 	"      --until-current  apply what the source has at the start, and end\n"
 	"      --binlog-file FILE...  read these binlog files instead of the source, in this "
 	"order,\n"
@@ -75,12 +79,36 @@ static int plugin_help(const char *name)
 	return code;
 }
 
-static int run(const char *path, bool check, bool until_current, const char *const *files)
+static int explain(const struct fl_config *config, const char *path, const char *change)
+{
+	int code = fl_explain(config, path, change, stdout, report, NULL);
+	return code == 0			       ? FL_EXIT_OK
+	       : code == FL_ELOST || code == FL_EFATAL ? FL_EXIT_SOURCE
+						       : FL_EXIT_USAGE;
+}
+
+static int check_tables(const struct fl_config *config, const char *path)
+{
+	int problems = fl_explain_check(config, path, stdout, report, NULL);
+	if (problems == 0)
+		printf("%s is right: %zu sinks, %zu maps\n", path, config->sink_count,
+			config->rule_count);
+	else if (problems > 0)
+		fprintf(stderr, "%s: %d error%s\n", path, problems, problems > 1 ? "s" : "");
+	else
+		fprintf(stderr, "fastlane: out of memory\n");
+	return problems == 0 ? FL_EXIT_OK : FL_EXIT_CONFIG;
+}
+
+static int run(const char *path, bool check, const char *change, bool until_current,
+	const char *const *files)
 {
 	struct fl_config *config = NULL;
-	if (!check)
+	/* Rules can be explained before there is a source. */
+	bool const alone = files != NULL || change != NULL;
+	if (!check && change == NULL)
 		fl_daemon_prepare();
-	int problems = path != NULL ? fl_config_load(path, files != NULL, report, NULL, &config)
+	int problems = path != NULL ? fl_config_load(path, alone, report, NULL, &config)
 				    : fl_config_for_stdout(report, NULL, &config);
 	int code = FL_EXIT_OK;
 	if (problems != 0) {
@@ -91,8 +119,9 @@ static int run(const char *path, bool check, bool until_current, const char *con
 			fprintf(stderr, "fastlane: out of memory\n");
 		code = FL_EXIT_CONFIG;
 	} else if (check) {
-		printf("%s is right: %zu sinks, %zu maps\n", path, config->sink_count,
-			config->rule_count);
+		code = check_tables(config, path);
+	} else if (change != NULL) {
+		code = explain(config, path, change);
 	} else {
 		fl_log_set_level(config->log_level);
 		code = fl_daemon_run(config, path, until_current, files);
@@ -115,10 +144,20 @@ static void fill_standard_streams(void)
 
 int main(int argc, char **argv)
 {
-	enum { CHECK = 256, UNTIL_CURRENT, BINLOG_FILE, LIST_PLUGINS, PLUGIN_HELP, VERSION, HELP };
+	enum {
+		CHECK = 256,
+		EXPLAIN,
+		UNTIL_CURRENT,
+		BINLOG_FILE,
+		LIST_PLUGINS,
+		PLUGIN_HELP,
+		VERSION,
+		HELP
+	};
 	static const struct option options[] = {
 		{ "config", required_argument, NULL, 'c' },
 		{ "check", no_argument, NULL, CHECK },
+		{ "explain", required_argument, NULL, EXPLAIN },
 		{ "until-current", no_argument, NULL, UNTIL_CURRENT },
 		{ "binlog-file", required_argument, NULL, BINLOG_FILE },
 		{ "list-plugins", no_argument, NULL, LIST_PLUGINS },
@@ -129,7 +168,7 @@ int main(int argc, char **argv)
 	};
 	const char *path = NULL;
 	bool check = false, until_current = false;
-	const char *file = NULL;
+	const char *file = NULL, *change = NULL;
 	/* Only the characters' classes and messages follow the user's locale; numbers never do. */
 	fill_standard_streams();
 	setlocale(LC_CTYPE, "");
@@ -140,6 +179,9 @@ int main(int argc, char **argv)
 			break;
 		case CHECK:
 			check = true;
+			break;
+		case EXPLAIN:
+			change = optarg;
 			break;
 		case UNTIL_CURRENT:
 			until_current = true;
@@ -168,14 +210,14 @@ int main(int argc, char **argv)
 			return FL_EXIT_USAGE;
 		}
 	}
-	if ((file == NULL ? path == NULL || optind < argc || (check && until_current)
-			  : check || until_current)) {
+	int const modes = check + until_current + (change != NULL);
+	if (file == NULL ? path == NULL || optind < argc || modes > 1 : modes > 0) {
 		fputs(usage, stderr);
 		return FL_EXIT_USAGE;
 	}
 	if (file == NULL)
-		return run(path, check, until_current, NULL);
+		return run(path, check, change, until_current, NULL);
 	/* getopt has moved the others, in their order, to the end. */
 	argv[optind - 1] = (char *)(uintptr_t)file;
-	return run(path, false, false, (const char *const *)&argv[optind - 1]);
+	return run(path, false, NULL, false, (const char *const *)&argv[optind - 1]);
 }

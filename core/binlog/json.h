@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * MySQL's binary JSON, piece by piece. Private to core/binlog. What is found points into the
- * document; every offset and length is checked against the piece that it lies in. Any thread.
+ * MySQL's binary JSON, piece by piece. Private to core/binlog, and to core/explain, which writes
+ * it. What is found points into the document; every offset and length is checked against the piece
+ * that it lies in. Any thread.
  */
 #ifndef FL_JSON_H
 #define FL_JSON_H

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Private to core/binlog: single values, from the bytes of a row to text. No state, any thread.
+ * Private to core/binlog, and to core/explain, which makes such bytes of text: single values, from
+ * the bytes of a row to text. No state, any thread.
  *
  * The ..._write functions write at `to`, where the caller has made room, and return the end of what
  * they wrote: no more than FL_SHORT_MAX bytes, no NUL. NULL: the bytes are no value of that type.

@@ -295,9 +295,7 @@ int fl_config_read(FILE *file, const char *name, bool for_files,
 		load_fastlane(&l);
 		fl_loader_source(&l);
 		load_sinks(&l);
-		for (const struct fl_section *s = l.sections; s != NULL; s = s->next)
-			if (strcmp(s->kind, "map") == 0)
-				fl_loader_map(&l, s);
+		fl_loader_maps(&l);
 		if (l.problems.fatal == 0)
 			fl_loader_check_use(&l);
 	}
@@ -351,6 +349,9 @@ void fl_config_destroy(struct fl_config *config)
 		fl_options_destroy(config->sinks[i].own);
 	}
 	free(config->sinks);
+	for (size_t i = 0; i < config->rule_count; i++)
+		fl_options_destroy(config->rules[i].options);
+	free(config->rules);
 	fl_map_destroy(config->map);
 	struct fl_config_memory *memory = config->memory;
 	if (memory != NULL) {

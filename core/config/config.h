@@ -20,6 +20,13 @@ struct fl_sink_config {
 	size_t max_batch_ops, max_batch_bytes;
 };
 
+/* One [map:NAME]. */
+struct fl_map_config {
+	struct fl_map_rule rule;    /* its texts belong to the options */
+	struct fl_options *options; /* the section's keys, as text */
+	const void *section;	    /* private: for fl_config_map_line() */
+};
+
 struct fl_config {
 	const char *state_dir;
 	const char *plugin_path;    /* further directories, or NULL */
@@ -31,9 +38,10 @@ struct fl_config {
 	struct fl_source_config source;
 	size_t sink_count;
 	struct fl_sink_config *sinks;
-	struct fl_map *map;
+	struct fl_map *map; /* all of the rules */
 	size_t rule_count;
-	void *memory; /* private */
+	struct fl_map_config *rules; /* in the order of the file */
+	void *memory;		     /* private */
 };
 
 /* Reads and checks the file. Every problem, not only the first, is told to `report`, as one line
@@ -50,6 +58,10 @@ int fl_config_read(FILE *file, const char *name, bool for_files,
 int fl_config_for_stdout(
 	void (*report)(void *ctx, bool fatal, const char *line), void *ctx, struct fl_config **ret);
 void fl_config_destroy(struct fl_config *config);
+
+/* The line of the file that sets this key of the map; that of its section where none does, or for
+ * NULL. */
+unsigned fl_config_map_line(const struct fl_map_config *map, const char *key);
 
 /* The declared keys of a section: "fastlane", "source", "map", or "sink", whose plugin declares
  * more; NULL for others. */

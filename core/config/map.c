@@ -85,7 +85,7 @@ static void check_needs(
 	}
 }
 
-void fl_loader_map(struct fl_loader *l, const struct fl_section *section)
+static void load_map(struct fl_loader *l, const struct fl_section *section)
 {
 	const struct fl_option *keys = fl_config_keys("map");
 	struct fl_options *options = fl_options_create_for(section->text, keys);
@@ -123,9 +123,36 @@ void fl_loader_map(struct fl_loader *l, const struct fl_section *section)
 		PROBLEM(l, line_of(section, err.text), "[%s] %s", section->text, err.text);
 	else
 		check_needs(l, section, &rule);
-	l->config->rule_count += code == 0;
+	if (code == 0) {
+		l->config->rules[l->config->rule_count++] = (struct fl_map_config){
+			.rule = rule, .options = options, .section = section
+		};
+		options = NULL;
+	}
 out:
 	fl_options_destroy(options);
+}
+
+void fl_loader_maps(struct fl_loader *l)
+{
+	size_t most = 0;
+	for (const struct fl_section *s = l->sections; s != NULL; s = s->next)
+		most += strcmp(s->kind, "map") == 0;
+	l->config->rules = calloc(most + 1, sizeof(*l->config->rules));
+	if (l->config->rules == NULL) {
+		l->problems.no_memory = true;
+		return;
+	}
+	for (const struct fl_section *s = l->sections; s != NULL; s = s->next)
+		if (strcmp(s->kind, "map") == 0)
+			load_map(l, s);
+}
+
+unsigned fl_config_map_line(const struct fl_map_config *map, const char *key)
+{
+	const struct fl_section *section = map->section;
+	const struct fl_setting *setting = key != NULL ? fl_loader_setting(section, key) : NULL;
+	return setting != NULL ? setting->line : section->line;
 }
 
 /* A sink that takes operations and never gets one was probably meant otherwise, and so was a map

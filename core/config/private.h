@@ -33,8 +33,8 @@ const struct fl_section *fl_loader_section(const struct fl_loader *loader, const
 void fl_loader_set_all(struct fl_loader *loader, const struct fl_section *section,
 	const struct fl_option *declared, struct fl_options *options);
 
-/* map.c: a [map:NAME], once the sinks are known; and at the end, what nobody uses. */
-void fl_loader_map(struct fl_loader *loader, const struct fl_section *section);
+/* map.c: each [map:NAME], once the sinks are known; and at the end, what nobody uses. */
+void fl_loader_maps(struct fl_loader *loader);
 void fl_loader_check_use(struct fl_loader *loader);
 
 /* source.c */

@@ -59,6 +59,28 @@ int fl_condition_check(const char *text, struct fl_err *err);
 int fl_map_value_check(const char *text, struct fl_err *err);
 int fl_map_ttl_check(const char *text, struct fl_err *err);
 
+/* A column that a template names. */
+struct fl_map_column {
+	struct fl_bytes name;
+	bool whole; /* two values never give the same text */
+};
+
+/* What a rule's template is made of. */
+struct fl_map_template {
+	const char *key; /* of the section: "key", "invalidate" */
+	bool is_key;	 /* of keys that get the row's value; else of others to delete */
+	struct fl_bytes text;
+	bool has_db, has_table; /* their names are in it */
+	size_t column_count;
+	const struct fl_map_column *columns;
+};
+
+/* Calls `each` for every template of the rule, which belongs to the call. 0, FL_ENOMEM or
+ * FL_EINVAL. */
+int fl_map_rule_templates(const struct fl_map_rule *rule,
+	void (*each)(void *ctx, const struct fl_map_template *template), void *ctx,
+	struct fl_err *err);
+
 /* Whether any rule mentions the table, for any sink. */
 bool fl_map_wants(const struct fl_map *map, struct fl_bytes db, struct fl_bytes table);
 

@@ -209,3 +209,49 @@ Test(table_pattern, must_be_a_db_and_a_table)
 		cr_expect_str_eq(err.text, cases[i].reason);
 	}
 }
+
+static void collect_template(void *ctx, const struct fl_map_template *template)
+{
+	struct fl_buf *out = ctx;
+	char line[200];
+	snprintf(line, sizeof(line), "%s%s%s%s %.*s", template->key, template->is_key ? "!" : "",
+		template->has_db ? " db" : "", template->has_table ? " table" : "",
+		(int)template->text.size, template->text.data);
+	fl_buf_text(out, line);
+	for (size_t i = 0; i < template->column_count; i++) {
+		snprintf(line, sizeof(line), " [%.*s]%s", (int)template->columns[i].name.size,
+			template->columns[i].name.data, template->columns[i].whole ? "" : "?");
+		fl_buf_text(out, line);
+	}
+	fl_buf_char(out, ';');
+}
+
+Test(template, a_rules_templates_are_told_with_their_columns)
+{
+	static const struct {
+		struct fl_map_rule rule;
+		int code;
+		const char *expected;
+	} cases[] = {
+		{ { .key = "user:{id}" }, 0, "key! user:{id} [id];" },
+		{ { .key = "all", .invalidate = " \t" }, 0, "key! all;" },
+		{ { .key = "{{{table}:{a b}:{id}:{db}", .invalidate = "x:{a b}:{c} all {db}:{d}" },
+			0,
+			"key! db table {{{table}:{a b}:{id}:{db} [a b] [id];"
+			"invalidate x:{a b}:{c} [a b] [c];invalidate all;invalidate db {db}:{d} "
+			"[d];" },
+		{ { .key = "{{db}}:{id}{table}" }, 0, "key! table {{db}}:{id}{table} [id];" },
+		{ { .key = "user:{id" }, FL_EINVAL, "" },
+		{ { .key = "user:{id}", .invalidate = "a:{b} c}" }, FL_EINVAL,
+			"key! user:{id} [id];invalidate a:{b} [b];" },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct fl_buf out = { 0 };
+		struct fl_err err;
+		cr_expect_eq(fl_map_rule_templates(&cases[i].rule, collect_template, &out, &err),
+			cases[i].code, "%zu", i);
+		fl_buf_char(&out, '\0');
+		cr_expect_str_eq(out.data, cases[i].expected, "%zu: %s", i, out.data);
+		fl_buf_finish(&out);
+	}
+}

@@ -27,11 +27,12 @@ ENVIRONMENT = {
 }
 
 
-def command(*arguments, timeout=30):
-    """Runs fastlane to its end: a completed process with text output."""
+def command(*arguments, timeout=30, given=""):
+    """Runs fastlane to its end, with `given` on its standard input: a completed process with text
+    output."""
     done = subprocess.run(
-        [BINARY, *arguments], env=ENVIRONMENT, stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=timeout,
+        [BINARY, *arguments], env=ENVIRONMENT, input=given,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8", timeout=timeout,
     )
     assert not SANITIZER.search(done.stderr), done.stderr
     return done

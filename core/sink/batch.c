@@ -76,7 +76,7 @@ static enum fl_end submit(struct fl_worker *w, size_t count)
 	pending->id = batch.id;
 	w->pending_count++;
 	w->position_moved = false;
-	w->submitted_at = uv_hrtime();
+	w->submitted_at = w->seen_at = uv_hrtime();
 
 	struct fl_err err = { 0 };
 	fl_worker_call_begins(w);
@@ -258,7 +258,9 @@ enum fl_end fl_worker_settle(struct fl_worker *w, bool all, int *ret_wait)
 	*ret_wait = -1;
 	bool const looks = w->config->plugin->position != NULL && !all;
 	if (w->position_moved || looks) {
-		int due = all ? 0 : left_of(w->position_moved ? IDLE_MS : LOOK_MS, w->submitted_at);
+		int due = all		      ? 0
+			  : w->position_moved ? due_in(w->submitted_at)
+					      : left_of(LOOK_MS, w->seen_at);
 		if (due == 0) {
 			begin_batch(w);
 			end = submit(w, 0);
@@ -367,6 +369,7 @@ enum fl_end fl_worker_find_position(struct fl_worker *w)
 	if (text.size == 0 && end == END_NONE)
 		fl_info(w->config->name, "has no position of its own: begins at `start`");
 	w->submitted_at = 0;
+	w->seen_at = uv_hrtime();
 done:
 	fl_buf_finish(&text);
 	return end;

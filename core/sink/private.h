@@ -51,10 +51,11 @@ struct fl_worker {
 	size_t first_pending, pending_count;
 	uint64_t batch_id;
 	uint64_t submitted_at, saved_at, published_at; /* uv_hrtime */
-	bool position_moved;			       /* since the last submit */
-	bool unsaved;				       /* `settled` is newer than the file */
-	bool broken; /* the instance has failed: it can only be closed */
-	bool skip;   /* the seat begins before our position */
+	uint64_t seen_at;    /* uv_hrtime: the sink has last shown that it has the position */
+	bool position_moved; /* since the last submit */
+	bool unsaved;	     /* `settled` is newer than the file */
+	bool broken;	     /* the instance has failed: it can only be closed */
+	bool skip;	     /* the seat begins before our position */
 	unsigned failures;
 	uint64_t coalesced; /* operations that later ones have made void */
 	struct fl_txn *txns[FL_BATCH_TRANSACTIONS];

@@ -21,6 +21,19 @@ def insert(source, db, first, last):
         "(%d, %d)" % (n, n) for n in range(first, last + 1)), database=db)
 
 
+def test_a_redis_that_is_emptied_while_nothing_changes_is_noticed(mariadb, rig, db, start_server):
+    redis = start_server(Redis)
+    r = rig(mariadb, [numbers(db)], redis=redis, fastlane={"on_cold": "earliest"})
+    r.daemon.start()
+    insert(mariadb, db, 1, 100)
+    r.settle()
+    r.redis.flushall()
+    r.daemon.wait_log("has been emptied, or has lost its position", 30)
+    wait_for(lambda: r.redis.exists("num:100"), "what was there before")
+    r.compare()
+    r.daemon.stop()
+
+
 @pytest.mark.parametrize("when", ["running", "stopped"])
 @pytest.mark.parametrize("how", ["resume", "earliest", "halt"])
 @pytest.mark.parametrize("kind", [MariaDB, MySQL])

@@ -193,7 +193,8 @@ enum fl_end fl_worker_apply(struct fl_worker *w)
 			fl_err_set(&err, result, "its GTID is of another kind of server");
 		if (result != 0)
 			break;
-		has_changes |= txn->view.change_count > 0;
+		/* The end of a transaction in parts counts, though there may be nothing in it. */
+		has_changes |= txn->view.change_count > 0 || !txn->view.first;
 		w->views[count++] = &txn->view;
 		if (is_full(w) && begin + count < w->txn_count) {
 			end = submit_first(w, count);

@@ -141,7 +141,7 @@ static void wait_for(enum fl_worker_state state)
 		uv_sem_wait(&news);
 }
 
-static void push(struct fl_seat *seat, uint64_t offset, bool last)
+static struct fl_txn *make(uint64_t offset, bool last)
 {
 	struct fl_txn *txn = fl_txn_create();
 	cr_assert_not_null(txn);
@@ -150,6 +150,12 @@ static void push(struct fl_seat *seat, uint64_t offset, bool last)
 	txn->view.position = offset;
 	txn->view.last = last;
 	txn->bytes = 100;
+	return txn;
+}
+
+static void push(struct fl_seat *seat, uint64_t offset, bool last)
+{
+	struct fl_txn *txn = make(offset, last);
 	struct fl_change *change = fl_txn_add(txn);
 	cr_assert_not_null(change);
 	change->op = FL_DDL;
@@ -286,6 +292,24 @@ Test(worker, a_part_of_a_transaction_does_not_move_the_position)
 	end_seat(seat, FL_SEAT_FINISHED);
 	wait_for(FL_WORKER_FINISHED);
 	expect_calls("o 200 300 300 300 c ");
+	expect_saved("1 pos=300 gtid=- file=b.1");
+}
+
+/* Who reads a stream waits for it. */
+Test(worker, the_end_of_a_transaction_in_parts_arrives_though_nothing_is_in_it)
+{
+	struct fl_seat *seat = give_seat(100);
+	push(seat, 200, false);
+	for (bool there = false; !there; sched_yield()) {
+		uv_mutex_lock(&sink.mutex);
+		there = strstr(sink.log, "200 ") != NULL;
+		uv_mutex_unlock(&sink.mutex);
+	}
+	struct fl_txn *end = make(300, true);
+	cr_assert_eq(fl_queue_push(seat->queue, end, end->bytes, 0), 1);
+	end_seat(seat, FL_SEAT_FINISHED);
+	wait_for(FL_WORKER_FINISHED);
+	expect_calls("o 200 300 c ");
 	expect_saved("1 pos=300 gtid=- file=b.1");
 }
 

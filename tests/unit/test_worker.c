@@ -306,6 +306,7 @@ Test(worker, the_end_of_a_transaction_in_parts_arrives_though_nothing_is_in_it)
 		uv_mutex_unlock(&sink.mutex);
 	}
 	struct fl_txn *end = make(300, true);
+	end->view.first = false;
 	cr_assert_eq(fl_queue_push(seat->queue, end, end->bytes, 0), 1);
 	end_seat(seat, FL_SEAT_FINISHED);
 	wait_for(FL_WORKER_FINISHED);

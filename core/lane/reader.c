@@ -12,6 +12,9 @@ enum {
 	CORRUPT_TRIES = 3,	  /* a bad cable heals, a bad file does not */
 };
 
+/* Transactions that were passed on in parts, of all lanes. */
+static atomic_uint in_parts;
+
 static struct fl_held *begin(void *ctx)
 {
 	const struct fl_lane *lane = ctx;
@@ -97,7 +100,10 @@ static enum fl_next on_event(struct fl_lane *lane, const uint8_t *data, size_t s
 	case FL_ESTOPPED:
 		return FL_NEXT_END;
 	case FL_GROUPER_AGAIN:
-		fl_info(NULL, "a transaction beyond transaction_bytes is read again, in parts");
+		fl_warn(NULL,
+			"a transaction beyond transaction_bytes is read again, and passed on in "
+			"parts: readers may see some of it before the rest (%u so far)",
+			atomic_fetch_add(&in_parts, 1) + 1);
 		lane->is_well = true;
 		return FL_NEXT_CONNECT_AGAIN;
 	case FL_ECORRUPT:

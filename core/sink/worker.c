@@ -266,6 +266,10 @@ static void run(void *ctx)
 		back_off(w);
 	}
 	fl_worker_save(w, true);
+	if (w->coalesced > 0)
+		fl_info(w->config->name,
+			"%llu operations were left out, for later ones of the same key and batch",
+			(unsigned long long)w->coalesced);
 	fl_worker_set_state(w, end == END_FINISHED ? FL_WORKER_FINISHED
 			       : end == END_HALTED ? FL_WORKER_HALTED
 						   : FL_WORKER_STOPPED);

@@ -58,7 +58,7 @@ def test_a_large_transaction_arrives_in_parts(source, rig, db, figures):
     r.daemon.start()
     source.run("UPDATE numbers SET a = 5, id = id + 1 ORDER BY id DESC", database=db)
     r.settle()
-    assert "is read again, in parts" in r.daemon.log
+    assert "is read again, and passed on in parts" in r.daemon.log
     rows, values = r.compare()
     r.daemon.stop()
     figures("%d rows, %d values compared, 0 differences" % (rows, values))

@@ -5,6 +5,7 @@ import configparser
 import json
 import os
 import random
+import re
 
 import msgpack
 import pytest
@@ -255,6 +256,8 @@ def test_the_last_write_of_a_key_wins_and_batches_end_between_transactions(maria
     numbers = [int(n) for key, n in values if key == "c:1"]
     assert numbers == sorted(numbers) and r.memcached.get("c:1") == b"299"
     r.daemon.stop()
+    left_out = int(re.search(r"\[hot\] (\d+) operations were left out", r.daemon.log)[1])
+    assert left_out + len(values) == 600, (left_out, len(values))
 
 
 @pytest.mark.parametrize("keys, sink, says", [

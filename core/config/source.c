@@ -63,7 +63,7 @@ static int parse_hosts(
 	unsigned count = 0;
 	for (int result = 1; result == 1;) {
 		struct fl_bytes name;
-		unsigned port;
+		unsigned port = 0;
 		result = take_host(&text, &name, &port, err);
 		if (result < 0)
 			return result;

@@ -279,15 +279,16 @@ static int take_op(struct fl_asked *asked, struct json_object *json, int *ret, s
 				    json_object_object_get_ex(json, "old", &old);
 		bool const after = json_object_object_get_ex(json, "after", NULL) ||
 				   json_object_object_get_ex(json, "row", NULL);
-		*ret = before && after ? 1 : after ? 0 : before ? 2 : -1;
-		if (*ret < 0 && asked->doubt.data != NULL)
-			*ret = COMMIT - 1;
-		if (*ret < 0 && asked->sql.data != NULL)
-			*ret = 4;
-		return *ret >= 0 ? 0
-				 : fl_err_set(err, FL_EINVAL,
-					   "there is neither \"op\" nor an image: \"before\", "
-					   "\"after\", \"row\"");
+		if (!before && !after && asked->doubt.data == NULL && asked->sql.data == NULL)
+			return fl_err_set(err, FL_EINVAL,
+				"there is neither \"op\" nor an image: \"before\", \"after\", "
+				"\"row\"");
+		*ret = before && after		   ? 1
+		       : after			   ? 0
+		       : before			   ? 2
+		       : asked->doubt.data != NULL ? COMMIT - 1
+						   : 4;
+		return 0;
 	}
 	for (int i = 0; i < OPS; i++)
 		if (strlen(ops[i].name) == name.size &&

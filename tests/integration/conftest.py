@@ -10,7 +10,6 @@ from harness.daemon import BINARY, Fastlane
 from harness.rig import Rig
 from harness.servers import MariaDB, MariaDB118, MemcachedServer, MySQL, MySQL56, Redis
 
-_figures = []
 _numbers = itertools.count(1)
 
 
@@ -30,12 +29,14 @@ def pytest_runtest_makereport(item):
 
 
 def pytest_terminal_summary(terminalreporter, config):
-    if _figures:
+    told = [value for name in ("passed", "failed") for report in terminalreporter.stats.get(name, ())
+            for key, value in report.user_properties if key == "figure"]
+    if told:
         terminalreporter.section("figures")
-        for line in _figures:
+        for line in told:
             terminalreporter.line(line)
     path = os.environ.get("FASTLANE_TALLY")
-    if path:
+    if path and not hasattr(config, "workerinput"):
         stats = terminalreporter.stats
         failed = sum(len(stats.get(name, ())) for name in ("failed", "error", "skipped"))
         with open(path, "a") as file:
@@ -45,7 +46,8 @@ def pytest_terminal_summary(terminalreporter, config):
 @pytest.fixture
 def figures(request):
     """Adds a line to the figures that are shown at the end."""
-    return lambda text: _figures.append("%s: %s" % (request.node.name, text))
+    return lambda text: request.node.user_properties.append(
+        ("figure", "%s: %s" % (request.node.name, text)))
 
 
 @pytest.fixture(scope="session")

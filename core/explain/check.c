@@ -183,7 +183,9 @@ static int check_doubts(struct check *c, struct fl_err *err)
 		mapper = fl_mapper_create(map, sink->name, FL_ON_DOUBT_DELETE);
 		code = mapper == NULL ? fl_err_set(err, FL_ENOMEM, "out of memory")
 				      : fl_mapper_add(mapper, &transaction, 0, err);
-		const char *notice = code == 0 ? fl_mapper_notice(mapper) : NULL;
+		const char *notice = code == 0 ? fl_mapper_missing(mapper, &def->table) : NULL;
+		if (notice == NULL && code == 0)
+			notice = fl_mapper_notice(mapper);
 		if (notice != NULL)
 			tell(c, true, c->rule, NULL, "%s", notice);
 		fl_mapper_destroy(mapper);

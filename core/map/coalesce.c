@@ -53,14 +53,18 @@ size_t fl_mapper_coalesce(struct fl_mapper *m)
 
 	/* From the end, so that what is found there is later. What is left is moved there too. */
 	size_t kept = m->count;
+	bool is_clean = true;
 	for (size_t i = m->count; i-- > 0;) {
 		const struct fl_operation *operation = &m->operations[i];
 		bool keep = true;
 		if (operation->kind == FL_KEY_CLEAR) {
-			memset(m->seen, 0, size * sizeof(*m->seen));
+			if (!is_clean)
+				memset(m->seen, 0, size * sizeof(*m->seen));
+			is_clean = true;
 		} else {
 			uint32_t *place = find(m, size - 1, i);
 			keep = *place == 0;
+			is_clean = false;
 			if (keep && is_final(operation))
 				*place = (uint32_t)kept; /* where it is put below, plus 1 */
 		}

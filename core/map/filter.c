@@ -58,10 +58,26 @@ int fl_filter_compile(struct fl_bytes text, struct fl_filter *ret, struct fl_err
 		(int)size, text.data);
 }
 
-bool fl_filter_takes_bytes(const struct fl_filter *filter)
+static enum fl_filter_kind first_kind(const struct fl_filter *filters, size_t count)
 {
-	return filter->kind == FL_FILTER_HEX || filter->kind == FL_FILTER_BASE64 ||
-	       filter->kind == FL_FILTER_SHA1 || filter->kind == FL_FILTER_XXH64;
+	for (size_t i = 0; i < count; i++)
+		if (filters[i].kind != FL_FILTER_DEFAULT)
+			return filters[i].kind;
+	return FL_FILTER_DEFAULT;
+}
+
+bool fl_filters_take_bytes(const struct fl_filter *filters, size_t count)
+{
+	enum fl_filter_kind const kind = first_kind(filters, count);
+	return kind == FL_FILTER_HEX || kind == FL_FILTER_BASE64 || kind == FL_FILTER_SHA1 ||
+	       kind == FL_FILTER_XXH64;
+}
+
+bool fl_filters_want_date(const struct fl_filter *filters, size_t count, bool *ret_time)
+{
+	enum fl_filter_kind const kind = first_kind(filters, count);
+	*ret_time = kind == FL_FILTER_HOUR || kind == FL_FILTER_MINUTE;
+	return kind >= FL_FILTER_DATE && kind < FL_FILTER_DEFAULT;
 }
 
 static char *write_hex(const uint8_t *at, size_t size, char *to)

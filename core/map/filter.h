@@ -34,9 +34,11 @@ struct fl_filter {
 /* "lower" or "default:none". 0 or FL_EINVAL; the argument points into `text`. */
 int fl_filter_compile(struct fl_bytes text, struct fl_filter *ret, struct fl_err *err);
 
-/* Whether it is for bytes rather than for text: a binary column comes to it as it is, and not as
- * hexadecimal. */
-bool fl_filter_takes_bytes(const struct fl_filter *filter);
+/* Whether the first one (but for DEFAULT) is for bytes rather than for text: a binary column comes
+ * to it as it is, and not as hexadecimal. And whether it is for dates, `ret_time`: for their time.
+ */
+bool fl_filters_take_bytes(const struct fl_filter *filters, size_t count);
+bool fl_filters_want_date(const struct fl_filter *filters, size_t count, bool *ret_time);
 
 /* Replaces what stands in `out` from `at` on. `is_null`: there is no value; set and taken back. 0,
  * FL_ENOMEM, or FL_EUNSUPPORTED: the value is none that the filter can be applied to. */

@@ -15,6 +15,7 @@ struct fl_generation {
 	uint64_t number;
 	char text[24];
 	unsigned size; /* of the text */
+	bool is_due;   /* it is new, and to be told at the transaction's end */
 };
 
 /* The rule's first, or its next: above all that went before, also in a cache whose position has

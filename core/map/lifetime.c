@@ -97,7 +97,7 @@ static bool read_moment(struct fl_bytes text, int64_t *ret)
 		return false;
 	unsigned const month = number(text.data + 5, 2), day = number(text.data + 8, 2);
 	if (month == 0 || day == 0)
-		return false;
+		return false; /* such as the zero date */
 	*ret = days_of(number(text.data, 4), month, day) * 86400;
 	if (text.size >= 19)
 		*ret += number(text.data + 11, 2) * 3600 + number(text.data + 14, 2) * 60 +
@@ -146,6 +146,9 @@ int fl_lifetime_left(const struct fl_lifetime *lifetime, const struct fl_row *ro
 			known = read_moment(value.bytes, &until);
 			break;
 		}
+		if (!known && value.bytes.size >= 10 &&
+			memcmp(value.bytes.data, "0000-00-00", 10) == 0)
+			return 1; /* never, as NULL is */
 		if (!known)
 			return fl_err_set(err, FL_EUNSUPPORTED, "ttl: %.*s is no moment",
 				(int)(value.bytes.size < 40 ? value.bytes.size : 40),

@@ -294,6 +294,12 @@ int fl_template_list_check(const char *list, bool kill, struct fl_err *err)
 		struct fl_template template;
 		code = fl_template_compile(
 			text, kill ? FL_TEMPLATE_KILL : FL_TEMPLATE_KEY, &arena, &template, err);
+		for (size_t i = 0; i + 1 < text.size && code == 0; i++)
+			if (text.data[i] == '}' && text.data[i + 1] == ',')
+				code = fl_err_set(err, FL_EINVAL,
+					"%.*s: put a blank behind the comma, if it begins another "
+					"template",
+					(int)text.size, text.data);
 		text = fl_template_next(&list);
 	} while (code == 0 && text.size > 0);
 	fl_arena_finish(&arena);

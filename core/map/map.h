@@ -94,6 +94,10 @@ struct fl_mapper *fl_mapper_create(
 	const struct fl_map *map, const char *sink, enum fl_on_doubt on_doubt);
 void fl_mapper_destroy(struct fl_mapper *mapper);
 
+/* Why values can't be made, or conditions not be judged, of any row of this table (that of a row);
+ * NULL: they can. Valid until the next call. */
+const char *fl_mapper_missing(struct fl_mapper *mapper, const struct fl_table *table);
+
 /* Begins a batch: earlier operations are forgotten, their memory is kept for the next. */
 void fl_mapper_reset(struct fl_mapper *mapper);
 
@@ -105,6 +109,8 @@ int fl_mapper_add(struct fl_mapper *mapper, const struct fl_transaction *transac
 
 /* Whether the last fl_mapper_add() has made a CLEAR; and takes back what it made. */
 bool fl_mapper_has_clear(const struct fl_mapper *mapper);
+/* Whether there are operations in front of those of the last fl_mapper_add(). */
+bool fl_mapper_comes_later(const struct fl_mapper *mapper);
 void fl_mapper_undo(struct fl_mapper *mapper);
 
 /* Appends the operations that tell readers the generations, in a batch that has none yet. 0 or

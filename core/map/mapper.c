@@ -64,6 +64,15 @@ void fl_mapper_destroy(struct fl_mapper *m)
 	free(m);
 }
 
+const char *fl_mapper_missing(struct fl_mapper *m, const struct fl_table *table)
+{
+	const struct fl_table_use *use = fl_use_cache_find(m->uses, table);
+	for (size_t i = 0; use != NULL && i < use->rule_count; i++)
+		if (use->rules[i].missing != NULL)
+			return use->rules[i].missing;
+	return NULL;
+}
+
 void fl_mapper_reset(struct fl_mapper *m)
 {
 	fl_buf_clear(&m->bytes);
@@ -136,12 +145,13 @@ int fl_mapper_clear(struct fl_mapper *m, const struct fl_rule *rule,
 	if (template->has_generation) {
 		struct fl_generation *generation = fl_mapper_generation(m, rule);
 		fl_generation_next(generation);
+		generation->is_due = true;
 		if (cleared != NULL) {
 			fl_buf_text(cleared, cleared->size > 0 ? ", " : "");
 			fl_buf_text(cleared, rule->name);
 			fl_buf_text(cleared, " by a new generation");
 		}
-		return push_generation(m, generation);
+		return 0;
 	}
 	struct key key = { .exists = true, .at = m->bytes.size };
 	enum fl_operation_kind kind =
@@ -258,10 +268,22 @@ static int put_kills_first(struct fl_mapper *m)
 	for (size_t i = 0; i < count; i++) {
 		m->operations[m->first + i] = (struct fl_operation){ .kind = FL_KEY_CLEAR,
 			.transaction = m->transaction,
-			.key.size = m->kills[i].size };
-		m->places[m->first + i] = (struct place){ .key = m->kills[i].at };
+			.key.size = m->kills[i].key.size };
+		m->places[m->first + i] = (struct place){ .key = m->kills[i].key.at };
 	}
 	return 0;
+}
+
+/* New generations are told last: what stands in front of a CLEAR would be forgotten. */
+static int end_transaction(struct fl_mapper *m)
+{
+	int code = m->kill_count > 0 ? put_kills_first(m) : 0;
+	for (size_t i = 0; i < m->generation_count && code == 0; i++)
+		if (m->generations[i].is_due) {
+			m->generations[i].is_due = false;
+			code = push_generation(m, &m->generations[i]);
+		}
+	return code;
 }
 
 int fl_mapper_add(struct fl_mapper *m, const struct fl_transaction *transaction, uint32_t index,
@@ -280,8 +302,8 @@ int fl_mapper_add(struct fl_mapper *m, const struct fl_transaction *transaction,
 		const struct fl_change *change = &transaction->changes[i];
 		struct fl_err why;
 		int code = map_change(m, change, &why);
-		if (code == 0 && i + 1 == transaction->change_count && m->kill_count > 0)
-			code = put_kills_first(m);
+		if (code == 0 && i + 1 == transaction->change_count)
+			code = end_transaction(m);
 		if (code == 0)
 			continue;
 		fl_mapper_undo(m);
@@ -297,6 +319,11 @@ int fl_mapper_add(struct fl_mapper *m, const struct fl_transaction *transaction,
 bool fl_mapper_has_clear(const struct fl_mapper *m)
 {
 	return m->has_clear;
+}
+
+bool fl_mapper_comes_later(const struct fl_mapper *m)
+{
+	return m->first > 0;
 }
 
 void fl_mapper_undo(struct fl_mapper *m)

@@ -17,6 +17,12 @@ struct key {
 	size_t at, size;
 };
 
+struct kill {
+	struct key key;
+	const struct fl_template *template;
+	bool all; /* of the template's keys */
+};
+
 /* Offsets into the bytes, of one operation. */
 struct place {
 	size_t key, value;
@@ -42,9 +48,11 @@ struct fl_mapper {
 	uint32_t transaction; /* ... and its index */
 
 	size_t kill_count, kill_capacity;
-	struct key *kills; /* patterns that rows of the transaction under way ask for */
-	int64_t now;	   /* of that transaction: seconds since 1970, 0 until asked for */
-	uint64_t random;   /* the state of a generator */
+	struct kill *kills;	     /* patterns that rows of the transaction under way ask for */
+	size_t rule_first, rule_old; /* where the operations of a rule and row begin, and how many
+				      * of them are of keys that it has left */
+	int64_t now;	 /* of that transaction: seconds since 1970, 0 until asked for */
+	uint64_t random; /* the state of a generator */
 	struct fl_buf scratch;
 	size_t seen_size; /* for fl_mapper_coalesce() */
 	uint32_t *seen;

@@ -33,7 +33,7 @@ static int append_column(struct fl_mapper *m, const struct fl_part *part, unsign
 		return fl_field_refuse_absent(row, column, why);
 	if (part->filter_count == 0)
 		return fl_row_text(row, column, out, why);
-	int code = fl_filter_takes_bytes(&part->filters[0])
+	int code = fl_filters_take_bytes(part->filters, part->filter_count)
 			   ? fl_field_raw(row, column, &m->scratch, out, why)
 			   : fl_row_text(row, column, out, why);
 	bool is_null = code == 0;

@@ -6,6 +6,9 @@
 
 #include "binlog/row.h"
 
+/* Of an operation, until the row is done: it deletes a key that the row has left. */
+enum { IS_OLD = 1 << 30 };
+
 int fl_mapper_push(struct fl_mapper *m, struct fl_operation operation, struct place place)
 {
 	if (m->count == m->capacity) {
@@ -119,30 +122,103 @@ static int push_value(struct fl_mapper *m, struct fl_rule_use *use, const struct
 		(struct place){ .key = key.at, .value = value->at });
 }
 
+/* Gives back the bytes of a key that is not needed, if nothing stands behind it. */
+static void give_back(struct fl_mapper *m, struct key key)
+{
+	if (key.at + key.size == m->bytes.size)
+		m->bytes.size = key.at;
+}
+
+/* All keys of the template go, in place of many of them one by one: each costs the cache a walk
+ * through all of its keys. */
+static int widen(struct fl_mapper *m, const struct fl_template *template)
+{
+	size_t kept = 0;
+	struct kill all = { .template = template, .all = true, .key.at = m->bytes.size };
+	for (size_t i = 0; i < m->kill_count; i++)
+		if (m->kills[i].template != template)
+			m->kills[kept++] = m->kills[i];
+	fl_template_pattern(template, (struct fl_bytes){ 0 }, (struct fl_bytes){ 0 }, &m->bytes);
+	all.key.size = m->bytes.size - all.key.at;
+	m->kills[kept++] = all;
+	m->kill_count = kept;
+	return m->bytes.failed ? FL_ENOMEM : 0;
+}
+
 /* Patterns are kept apart until the transaction's end, see fl_mapper_add(): the same one comes with
  * many rows. */
 static int push_kill(struct fl_mapper *m, const struct fl_template *template, struct key key)
 {
-	enum { LOOK_BACK = 64 };
+	enum { MOST = 32 }; /* of one template */
+	size_t count = 0;
 	if (!template->has_any)
 		return push_delete(m, key);
-	for (size_t i = m->kill_count; i > 0 && m->kill_count - i < LOOK_BACK; i--)
-		if (m->kills[i - 1].size == key.size &&
-			memcmp(m->bytes.data + m->kills[i - 1].at, m->bytes.data + key.at,
-				key.size) == 0) {
-			m->bytes.size = key.at;
+	for (size_t i = 0; i < m->kill_count; i++) {
+		const struct kill *kill = &m->kills[i];
+		count += kill->template == template;
+		if ((kill->template == template && kill->all) ||
+			(kill->key.size == key.size &&
+				memcmp(m->bytes.data + kill->key.at, m->bytes.data + key.at,
+					key.size) == 0)) {
+			give_back(m, key);
 			return 0;
 		}
+	}
 	if (m->kill_count == m->kill_capacity) {
 		size_t const capacity = m->kill_capacity == 0 ? 64 : m->kill_capacity * 2;
-		struct key *grown = realloc(m->kills, capacity * sizeof(*grown));
+		struct kill *grown = realloc(m->kills, capacity * sizeof(*grown));
 		if (grown == NULL)
 			return FL_ENOMEM;
 		m->kills = grown;
 		m->kill_capacity = capacity;
 	}
-	m->kills[m->kill_count++] = key;
+	m->kills[m->kill_count++] = (struct kill){ .key = key, .template = template };
+	return count + 1 > MOST && !template->has_generation ? widen(m, template) : 0;
+}
+
+/* A key that the row has no longer. It goes in front of all that the rule has made of the row so
+ * far: another of its keys may be that very one now. */
+static int push_old(struct fl_mapper *m, struct key key)
+{
+	int code = push_delete(m, key);
+	if (code < 0)
+		return code;
+	size_t const last = m->count - 1, to = m->rule_first + m->rule_old++;
+	struct fl_operation operation = m->operations[last];
+	struct place const place = m->places[last];
+	operation.flags |= IS_OLD;
+	memmove(m->operations + to + 1, m->operations + to, (last - to) * sizeof(operation));
+	memmove(m->places + to + 1, m->places + to, (last - to) * sizeof(place));
+	m->operations[to] = operation;
+	m->places[to] = place;
 	return 0;
+}
+
+static bool is_set_before(const struct fl_mapper *m, size_t first, size_t index)
+{
+	struct fl_operation const *const wanted = &m->operations[index];
+	for (size_t i = first; i < index; i++)
+		if ((m->operations[i].kind == FL_KEY_SET || m->operations[i].kind == FL_KEY_HASH) &&
+			m->operations[i].key.size == wanted->key.size &&
+			memcmp(m->bytes.data + m->places[i].key,
+				m->bytes.data + m->places[index].key, wanted->key.size) == 0)
+			return true;
+	return false;
+}
+
+/* By one rule a row may have come to a key, and by a later one have left it: it is there now. */
+static void settle_rules(struct fl_mapper *m, size_t first)
+{
+	size_t kept = first;
+	for (size_t i = first; i < m->count; i++) {
+		bool const is_old = (m->operations[i].flags & IS_OLD) != 0;
+		m->operations[i].flags &= ~(uint32_t)IS_OLD;
+		if (is_old && is_set_before(m, first, i))
+			continue;
+		m->operations[kept] = m->operations[i];
+		m->places[kept++] = m->places[i];
+	}
+	m->count = kept;
 }
 
 /* One template of a rule: the old image's key goes, the new one's gets the value (a key of the
@@ -177,7 +253,7 @@ static int map_template(struct fl_mapper *m, struct fl_rule_use *rule, size_t in
 		old.exists = false;
 	}
 	if (old.exists)
-		code = push_kill(m, use->template, old);
+		code = use->template->has_any ? push_kill(m, use->template, old) : push_old(m, old);
 	if (now.exists && code == 0)
 		code = index < rule->rule->key_count ? push_value(m, rule, images, now, value, err)
 						     : push_kill(m, use->template, now);
@@ -190,6 +266,7 @@ int fl_mapper_row(struct fl_mapper *m, const struct fl_change *change, struct fl
 	struct fl_table_use *use = fl_use_cache_find(m->uses, row->table);
 	if (use == NULL)
 		return FL_ENOMEM;
+	size_t const first = m->count;
 	struct value plain = { 0 }; /* what rules that want all columns as JSON share */
 	int code = 0;
 	for (size_t r = 0; r < use->rule_count && code == 0; r++) {
@@ -198,6 +275,8 @@ int fl_mapper_row(struct fl_mapper *m, const struct fl_change *change, struct fl
 			.after = change->op != FL_DELETE ? &change->after : NULL,
 			.any = row };
 		struct value own = { .shared = &plain };
+		m->rule_first = m->count;
+		m->rule_old = 0;
 		if (rule->rule->has_conditions)
 			code = judge_both(m, rule, &images, err);
 		if (images.before == NULL && images.after == NULL)
@@ -205,5 +284,6 @@ int fl_mapper_row(struct fl_mapper *m, const struct fl_change *change, struct fl
 		for (size_t t = 0; t < rule->rule->template_count && code == 0; t++)
 			code = map_template(m, rule, t, &images, &own, err);
 	}
+	settle_rules(m, first);
 	return code;
 }

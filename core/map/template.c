@@ -53,19 +53,22 @@ static int compile_name(struct fl_bytes name, enum fl_template_use_for use, stru
 	} kinds[] = { { "db", FL_PART_DB }, { "table", FL_PART_TABLE },
 		{ "generation", FL_PART_GENERATION }, { "*", FL_PART_ANY } };
 	ret->kind = FL_PART_COLUMN;
+	const char *bar = name.size > 0 ? memchr(name.data, '|', name.size) : NULL;
+	ret->text = name;
+	if (bar != NULL)
+		ret->text.size = (size_t)(bar - name.data);
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
-		if (strlen(kinds[i].name) == name.size &&
-			memcmp(kinds[i].name, name.data, name.size) == 0)
+		if (strlen(kinds[i].name) == ret->text.size &&
+			memcmp(kinds[i].name, name.data, ret->text.size) == 0)
 			ret->kind = kinds[i].kind;
+	if (bar != NULL && ret->kind != FL_PART_COLUMN)
+		return fl_err_set(err, FL_EINVAL, "{%.*s}: filters are for columns alone",
+			(int)name.size, name.data);
 	if (ret->kind == FL_PART_ANY && use != FL_TEMPLATE_KILL)
 		return fl_err_set(
 			err, FL_EINVAL, "{*}, any text, can stand only in what is invalidated");
 	if (ret->kind == FL_PART_GENERATION && use == FL_TEMPLATE_VALUE)
 		return fl_err_set(err, FL_EINVAL, "{generation} can stand only in keys");
-	const char *bar = name.size > 0 ? memchr(name.data, '|', name.size) : NULL;
-	ret->text = name;
-	if (bar != NULL)
-		ret->text.size = (size_t)(bar - name.data);
 	if (ret->text.size == 0)
 		return fl_err_set(err, FL_EINVAL,
 			"{%.*s} names no column (literal braces are written {{ and }})",
@@ -186,7 +189,7 @@ bool fl_template_pattern(const struct fl_template *template, struct fl_bytes db,
 
 struct fl_bytes fl_template_next(const char **list)
 {
-	const char *start = *list + strspn(*list, " \t");
+	const char *start = *list + strspn(*list, " \t,");
 	const char *end = start;
 	for (bool in_name = false; *end != '\0' && (in_name || !is_blank(*end)); end++) {
 		if (!in_name && *end == '{' && end[1] == '{')
@@ -195,7 +198,7 @@ struct fl_bytes fl_template_next(const char **list)
 			in_name = in_name ? *end != '}' : *end == '{';
 	}
 	*list = end;
-	if (is_blank(*end) && end > start && end[-1] == ',')
+	while (end > start && end[-1] == ',')
 		end--;
 	return (struct fl_bytes){ start, (size_t)(end - start) };
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "map/use.h"
 
+#include "binlog/value.h"
+
 /* A definition is looked for in a few neighbouring slots; where all are taken, one is given up. */
 enum { SLOTS = 256, PROBES = 8 };
 
@@ -63,6 +65,37 @@ static bool find_column(
 	return false;
 }
 
+/* Dates are looked for in dates alone: what else looks like one today may not tomorrow. */
+static bool fits_filters(const struct fl_table_use *use, const struct fl_part *part,
+	unsigned column, struct fl_err *why)
+{
+	bool time, has_time = false;
+	if (!fl_filters_want_date(part->filters, part->filter_count, &time))
+		return true;
+	switch (use->def->defs[column].type) {
+	case FL_TYPE_DATETIME:
+	case FL_TYPE_DATETIME2:
+	case FL_TYPE_TIMESTAMP:
+	case FL_TYPE_TIMESTAMP2:
+		has_time = true;
+		break;
+	case FL_TYPE_DATE:
+	case FL_TYPE_NEWDATE:
+		break;
+	default:
+		fl_err_set(why, FL_EINVAL,
+			"the column %.*s is no DATE, DATETIME or TIMESTAMP, for which its filter "
+			"is",
+			(int)part->text.size, part->text.data);
+		return false;
+	}
+	if (!time || has_time)
+		return true;
+	fl_err_set(why, FL_EINVAL, "the column %.*s is a DATE, which has no hours and minutes",
+		(int)part->text.size, part->text.data);
+	return false;
+}
+
 static bool resolve(
 	struct fl_table_use *use, const struct fl_template *template, struct fl_template_use *ret)
 {
@@ -73,7 +106,9 @@ static bool resolve(
 	*ret = (struct fl_template_use){ .template = template, .columns = columns };
 	for (size_t i = 0; i < template->part_count; i++) {
 		const struct fl_part *part = &template->parts[i];
-		if (part->kind != FL_PART_COLUMN || find_column(use, part->text, columns++, &why))
+		if (part->kind != FL_PART_COLUMN ||
+			(find_column(use, part->text, columns, &why) &&
+				fits_filters(use, part, *columns++, &why)))
 			continue;
 		ret->missing = why_missing(use, &why);
 		return ret->missing != NULL;

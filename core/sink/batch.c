@@ -180,7 +180,8 @@ enum fl_end fl_worker_apply(struct fl_worker *w)
 		result = map(w, begin, count, &err);
 		/* A sink can't forget keys by pattern and do the rest at once: what comes before is
 		 * a batch of its own, and safe, lest it be done again if that is cut short. */
-		if (result == 0 && count > 0 && has_clear(w)) {
+		if (result == 0 && has_clear(w) &&
+			(count > 0 || fl_mapper_comes_later(w->mapper))) {
 			fl_mapper_undo(w->mapper);
 			end = submit_first(w, count);
 			if (end != END_NONE)
@@ -191,6 +192,8 @@ enum fl_end fl_worker_apply(struct fl_worker *w)
 		}
 		if (result == 0 && (result = fl_txn_advance(txn, &w->position)) == FL_EINVAL)
 			fl_err_set(&err, result, "its GTID is of another kind of server");
+		if (result != 0 && w->mapper != NULL)
+			fl_mapper_undo(w->mapper);
 		if (result != 0)
 			break;
 		/* The end of a transaction in parts counts, though there may be nothing in it. */

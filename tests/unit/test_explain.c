@@ -278,8 +278,8 @@ static const struct {
 	  "\"row\":{\"id\":5,\"email\":\"b@x\"},\"old\":{\"id\":4,\"email\":\"a\\n@x\"}}\n",
 		"update shop.users " NO_SOURCE "  map users (f.ini:5): table matches\n"
 		"    sink hot (redis): DELETE user:4\n"
-		"                      SET user:5 ttl 60 = {\"id\":5,\"email\":\"b@x\"}\n"
 		"                      DELETE mail:a\\x0a@x\n"
+		"                      SET user:5 ttl 60 = {\"id\":5,\"email\":\"b@x\"}\n"
 		"                      DELETE mail:b@x\n"
 		"  map any (f.ini:10): table matches\n"
 		"    sink hot (redis): DELETE any:users:4\n"
@@ -288,8 +288,8 @@ static const struct {
 	{ "{\"db\":\"shop\",\"table\":\"users\",\"before\":{\"id\":5,\"email\":\"a\"},"
 	  "\"after\":{\"email\":null}}",
 		"update shop.users " NO_SOURCE "  map users (f.ini:5): table matches\n"
-		"    sink hot (redis): SET user:5 ttl 60 = {\"id\":5,\"email\":null}\n"
-		"                      DELETE mail:a\n"
+		"    sink hot (redis): DELETE mail:a\n"
+		"                      SET user:5 ttl 60 = {\"id\":5,\"email\":null}\n"
 		"  map any (f.ini:10): table matches\n"
 		"    sink hot (redis): DELETE any:users:5\n" LOG },
 	{ "{\"db\":\"shop\",\"table\":\"orders\",\"before\":{\"id\":18446744073709551615}}",

@@ -63,7 +63,7 @@ Test(generation, clearing_a_table_makes_other_keys_from_then_on)
 	fl_buf_clear(&got);
 	map_row(mapper, def, FL_INSERT, NULL, "8|a|b", &got);
 	cr_expect_str_eq(got.data,
-		"SET fastlane:generation:r1 100000000000000001; CLEAR feed:*; "
+		"CLEAR feed:*; SET fastlane:generation:r1 100000000000000001; "
 		"SET u:100000000000000001:8 {\"id\":8,\"email\":\"a\",\"note\":\"b\"}; DEL feed:8");
 	expect_text(mapper, "generations=r1:100000000000000001,r2:" FUTURE " ");
 	fl_buf_finish(&got);

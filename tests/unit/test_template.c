@@ -128,7 +128,7 @@ Test(template, gives_a_pattern_with_escapes_or_the_one_key_itself)
 
 Test(template, list_is_split_at_blanks_outside_of_braces)
 {
-	const char *list = "  a:{id},\t{my col}:b,c,  {{ x}}y";
+	const char *list = " , a:{id},\t{my col}:b,c , {{ x}}y,";
 	static const char *const expected[] = { "a:{id}", "{my col}:b,c", "{{", "x}}y", "" };
 	for (size_t i = 0; i < sizeof(expected) / sizeof(*expected); i++) {
 		struct fl_bytes item = fl_template_next(&list);

@@ -107,7 +107,7 @@ def test_a_payload_far_smaller_than_its_transaction(mysql, rig, db, level):
         if row[2].lower() == "transaction_payload"]
     assert len(size) == 1 and size[0] < 10000, size
     r.settle()
-    assert re.search("read again, in parts", r.daemon.log)
+    assert re.search("read again, and passed on in parts", r.daemon.log)
     rows, _ = r.compare(sinks=("hot", "log"))
     assert rows == 2 * 40
     r.daemon.stop()

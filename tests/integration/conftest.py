@@ -124,6 +124,7 @@ def start_server(root):
     yield start
     for server in servers:
         server.kill()
+        shutil.rmtree(server.dir, ignore_errors=True)  # they come to gigabytes
 
 
 @pytest.fixture

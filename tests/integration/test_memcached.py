@@ -14,7 +14,7 @@ from harness.servers import MemcachedServer
 from harness.tables import Column, Table
 
 SEED = int(os.environ.get("FASTLANE_SEED", "1"))
-FAULT_COUNT = int(os.environ.get("FASTLANE_FAULTS", "60"))
+FAULT_COUNT = int(os.environ.get("FASTLANE_FAULTS", "30"))
 
 
 class Pool:

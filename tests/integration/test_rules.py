@@ -73,7 +73,6 @@ def test_the_example_is_right(tmp_path):
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.source
 def test_a_shop_s_caches_hold_what_the_database_says(shop, db):
     chance = random.Random(4)
     r = shop
@@ -133,7 +132,6 @@ def check(r, db):
     assert not list(r.redis.scan_iter("order:*", count=1000))
 
 
-@pytest.mark.source
 def test_what_is_in_the_cache_is_updated_and_a_cold_one_is_not_filled(shop, db):
     r, shard = shop, db + "_1"
     r.run("INSERT INTO orders VALUES (1, 'new', 5), (2, 'new', 6)", shard)
@@ -155,7 +153,6 @@ def test_what_is_in_the_cache_is_updated_and_a_cold_one_is_not_filled(shop, db):
         assert get("order-state:%s:1" % shard) is None and get(keys[0]) is not None
 
 
-@pytest.mark.source
 def test_lists_of_the_old_and_of_the_new_owner_go(shop):
     r = shop
     r.run("INSERT INTO products VALUES (1, 'a', 5, 7, 'active', NULL), (2, 'b', 5, 9, 'draft', NULL)")
@@ -186,7 +183,6 @@ def test_lists_of_the_old_and_of_the_new_owner_go(shop):
     left("feed:18", "tag:c%20%26%20d:posts", "posts:2024-02-29")
 
 
-@pytest.mark.source
 def test_a_column_says_when_a_value_ends(shop):
     r = shop
     r.run("INSERT INTO offers VALUES (1, 10, UTC_TIMESTAMP() + INTERVAL 1 HOUR), "
@@ -204,7 +200,6 @@ def test_a_column_says_when_a_value_ends(shop):
         wait_for(lambda: get("offer:4") is None, "the end of an offer")
 
 
-@pytest.mark.source
 def test_a_hash_has_no_field_too_many_and_lives_as_long_as_it_may(source, rig, db):
     r = rig(source, [], maps={
         "h": {"table": db + ".h", "key": "h:{id}", "value": "hash", "ttl": "500", "sinks": "hot"},

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * As much of Criterion as tests/unit/test_queue.c and tests/bench use, in one process: the real one places memory
- * at fixed addresses, which ThreadSanitizer keeps for itself, and ends before its first test.
+ * As much of Criterion as tests/unit/test_queue.c and tests/bench use, in one process: the real one
+ * places memory at fixed addresses, which ThreadSanitizer keeps for itself, and ends before its
+ * first test.
  */
 #ifndef FL_THREADS_CRITERION_H
 #define FL_THREADS_CRITERION_H

@@ -94,7 +94,9 @@ def test_a_frozen_redis_holds_up_nobody_and_gets_each_change_once(mariadb, rig, 
     try:
         for turn in range(3):
             key = "ab"[turn % 2]
-            r.daemon.wait_for(lambda: len(monitor.written(key + ":t:")) > 100 * turn + 100,
+            # Of the rules that are in force, so that it is at work and not just opening.
+            seen = len(monitor.written(key + ":t:"))
+            r.daemon.wait_for(lambda: len(monitor.written(key + ":t:")) > seen + 100,
                               "rows in Redis")
             redis.freeze()
             reload(r, **rules(table, twin, "ba"[turn % 2]))

@@ -250,7 +250,8 @@ def test_a_run_that_ends_by_itself_is_ended_by_it(how, mariadb, rig, db, folder)
     r.daemon.wait_log("blocked until")
     r.daemon.signal(signal.SIGHUP)
     assert r.daemon.wait(10) == 5
-    assert "reads" not in r.daemon.log[r.daemon.log.index("stopping"):]
+    assert "stopping" in r.daemon.log
+    assert "SIGHUP: reads" not in r.daemon.log
 
 
 def test_reloads_leave_nothing_behind(mariadb, rig, db, monkeypatch, figures):

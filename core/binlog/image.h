@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Row images column by column, and images made anew of two. Private to core/binlog. For images that
- * have been walked and checked: without further checks. Any thread.
+ * Row images column by column, and images made anew of two. For images that have been walked and
+ * checked: without further checks. Private to core/binlog and to core/map, which makes values of
+ * rows. Any thread.
  */
 #ifndef FL_IMAGE_H
 #define FL_IMAGE_H

@@ -32,8 +32,7 @@ int fl_row_check_known(const struct fl_row *row, struct fl_err *err)
 	return 0;
 }
 
-/* Says which column could not be decoded and why. */
-static int explain(const struct fl_table_def *def, unsigned column, int code, struct fl_err *err)
+int fl_row_explain(const struct fl_table_def *def, unsigned column, int code, struct fl_err *err)
 {
 	struct fl_bytes name = def->table.columns[column].name;
 	switch (code) {
@@ -91,7 +90,7 @@ static int undo(const struct fl_table_def *def, unsigned column, int code, size_
 	struct fl_buf *out, struct fl_err *err)
 {
 	out->size = start;
-	return explain(def, column, code, err);
+	return fl_row_explain(def, column, code, err);
 }
 
 /* Ends the object whose members begin at `start`. */
@@ -252,7 +251,7 @@ int fl_row_value(const struct fl_row *row, unsigned column, struct fl_buf *scrat
 		break;
 	}
 	code = fl_value_decode(&def_of(row)->defs[column], cell, scratch, ret);
-	return code < 0 ? explain(def_of(row), column, code, err) : 0;
+	return code < 0 ? fl_row_explain(def_of(row), column, code, err) : 0;
 }
 
 int fl_row_text(const struct fl_row *row, unsigned column, struct fl_buf *out, struct fl_err *err)
@@ -268,5 +267,5 @@ int fl_row_text(const struct fl_row *row, unsigned column, struct fl_buf *out, s
 	if (code == 0)
 		return 1;
 	out->size = start;
-	return explain(def_of(row), column, code, err);
+	return fl_row_explain(def_of(row), column, code, err);
 }

@@ -38,6 +38,8 @@ int fl_row_json_named(const struct fl_row *row, const struct fl_bytes *names, st
 	struct fl_err *err);
 /* Whether the row's table is known well enough to show it: 0, or FL_EUNSUPPORTED and why not. */
 int fl_row_check_known(const struct fl_row *row, struct fl_err *err);
+/* Says which column could not be decoded and why, given what a function of value.h returned. */
+int fl_row_explain(const struct fl_table_def *def, unsigned column, int code, struct fl_err *err);
 void fl_json_text(struct fl_bytes text, struct fl_buf *out);
 
 /* Appends one column as plain text, for keys: no quotes; binary as lower-case hexadecimal; a JSON

@@ -3,6 +3,7 @@
 
 #include <msgpack/pack.h>
 
+#include "binlog/image.h"
 #include "binlog/row.h"
 #include "map/template.h"
 
@@ -253,15 +254,23 @@ int fl_fields_msgpack(const struct fl_fields_use *use, const struct fl_row *row,
 		count += is_wanted(use, def, i);
 	msgpack_packer_init(&packer, out, write_packed);
 	msgpack_pack_map(&packer, count);
+	struct fl_walk walk = fl_walk_from(row);
 	for (unsigned i = 0; i < row->table->column_count && code == 0; i++) {
-		struct fl_value value;
+		struct fl_value value = { .kind = FL_VALUE_NULL };
+		struct fl_cell cell = { 0 };
+		enum fl_cell_state const state = fl_walk_next(&walk, &cell);
 		if (!is_wanted(use, def, i))
 			continue;
+		fl_buf_clear(scratch);
+		if (state == FL_CELL_VALUE)
+			code = fl_value_decode(&def->defs[i], cell, scratch, &value);
+		if (code < 0) {
+			code = fl_row_explain(def, i, code, err);
+			break;
+		}
 		struct fl_bytes const name = name_of(use, row, i);
-		code = fl_row_value(row, i, scratch, &value, err);
 		msgpack_pack_str_with_body(&packer, name.data, name.size);
-		if (code == 0)
-			pack(&packer, &value);
+		pack(&packer, &value);
 	}
 	if (code == 0 && out->failed)
 		code = fl_err_set(err, FL_ENOMEM, "out of memory");
@@ -270,14 +279,20 @@ int fl_fields_msgpack(const struct fl_fields_use *use, const struct fl_row *row,
 	return code;
 }
 
+/* Whether keys have a column's bytes as something else. */
+static bool is_raw(const struct fl_column_def *def)
+{
+	return def->form == FL_FORM_BINARY || def->form == FL_FORM_BYTES ||
+	       def->form == FL_FORM_COMPRESSED;
+}
+
 int fl_field_raw(const struct fl_row *row, unsigned column, struct fl_buf *scratch,
 	struct fl_buf *out, struct fl_err *err)
 {
 	const struct fl_table_def *def = (const struct fl_table_def *)(const void *)row->table;
 	if (!fl_field_is_present(row, column))
 		return fl_field_refuse_absent(row, column, err);
-	enum fl_form const form = def->defs[column].form;
-	if (form != FL_FORM_BINARY && form != FL_FORM_BYTES && form != FL_FORM_COMPRESSED)
+	if (!is_raw(&def->defs[column]))
 		return fl_row_text(row, column, out, err);
 	struct fl_value value;
 	int code = fl_row_value(row, column, scratch, &value, err);
@@ -295,6 +310,19 @@ static void append_size(struct fl_buf *out, size_t size)
 	fl_buf_append(out, &number, sizeof(number));
 }
 
+static int append_raw(const struct fl_column_def *def, struct fl_cell cell, struct fl_buf *scratch,
+	struct fl_buf *out)
+{
+	struct fl_value value = { 0 };
+	if (!is_raw(def))
+		return fl_value_text(def, cell, out);
+	fl_buf_clear(scratch);
+	int code = fl_value_decode(def, cell, scratch, &value);
+	if (code == 0)
+		fl_buf_append(out, value.bytes.data, value.bytes.size);
+	return code;
+}
+
 int fl_fields_hash(const struct fl_fields_use *use, const struct fl_row *row,
 	struct fl_buf *scratch, struct fl_buf *out, struct fl_err *err)
 {
@@ -303,22 +331,23 @@ int fl_fields_hash(const struct fl_fields_use *use, const struct fl_row *row,
 	int code = fl_row_check_known(row, err);
 	if (code == 0)
 		code = check_whole(use, row, err);
+	struct fl_walk walk = fl_walk_from(row);
 	for (unsigned i = 0; i < row->table->column_count && code == 0; i++) {
-		size_t const field = out->size;
-		if (!is_wanted(use, def, i))
+		struct fl_cell cell = { 0 };
+		enum fl_cell_state const state = fl_walk_next(&walk, &cell);
+		if (state != FL_CELL_VALUE || !is_wanted(use, def, i))
 			continue;
 		struct fl_bytes const name = name_of(use, row, i);
 		append_size(out, name.size);
 		fl_buf_append(out, name.data, name.size);
 		size_t const place = out->size;
 		append_size(out, 0);
-		code = fl_field_raw(row, i, scratch, out, err);
-		if (code == 1 && !out->failed) {
+		code = append_raw(&def->defs[i], cell, scratch, out);
+		if (code < 0) {
+			code = fl_row_explain(def, i, code, err);
+		} else if (!out->failed) {
 			uint32_t const size = (uint32_t)(out->size - place - sizeof(size));
 			memcpy(out->data + place, &size, sizeof(size));
-			code = 0;
-		} else {
-			out->size = field;
 		}
 	}
 	if (code == 0 && out->failed)

@@ -2,7 +2,8 @@
 #include "map/filter.h"
 
 #include <locale.h>
-#include <openssl/evp.h>
+#include <nettle/base64.h>
+#include <nettle/sha1.h>
 #include <pthread.h>
 #include <wctype.h>
 #define XXH_INLINE_ALL
@@ -184,11 +185,12 @@ static char *write_case(const uint8_t *at, size_t size, bool upper, char *to)
 
 static char *write_sha1(const uint8_t *at, size_t size, char *to)
 {
-	uint8_t digest[EVP_MAX_MD_SIZE];
-	unsigned digest_size = 0;
-	if (EVP_Digest(at, size, digest, &digest_size, EVP_sha1(), NULL) != 1)
-		return NULL;
-	return write_hex(digest, digest_size, to);
+	uint8_t digest[SHA1_DIGEST_SIZE];
+	struct sha1_ctx sha1;
+	sha1_init(&sha1);
+	sha1_update(&sha1, size, at);
+	sha1_digest(&sha1, sizeof(digest), digest);
+	return write_hex(digest, sizeof(digest), to);
 }
 
 static char *write_xxh64(const uint8_t *at, size_t size, char *to)
@@ -230,7 +232,7 @@ int fl_filter_apply(const struct fl_filter *filter, struct fl_buf *out, size_t a
 	struct fl_err *err)
 {
 	/* The most that a byte becomes, and what is longer than its text: a digest. */
-	enum { MOST = 3, DIGEST = 2 * EVP_MAX_MD_SIZE };
+	enum { MOST = 3, DIGEST = 2 * SHA1_DIGEST_SIZE };
 	if (filter->kind == FL_FILTER_DEFAULT) {
 		if (*is_null)
 			fl_buf_append(out, filter->argument.data, filter->argument.size);
@@ -258,7 +260,8 @@ int fl_filter_apply(const struct fl_filter *filter, struct fl_buf *out, size_t a
 		end = write_hex(text, size, to);
 		break;
 	case FL_FILTER_BASE64:
-		end = to + EVP_EncodeBlock((unsigned char *)to, text, (int)size);
+		base64_encode_raw(to, size, text);
+		end = to + BASE64_ENCODE_RAW_LENGTH(size);
 		break;
 	case FL_FILTER_URLENCODE:
 		end = write_urlencoded(text, size, to);

@@ -64,8 +64,8 @@ struct fl_mapper {
 /* A row's value, rendered into the bytes when the first key asks for it. */
 struct value {
 	struct value *shared; /* that of all rules that want the row as it is */
-	bool tried;
-	int code; /* 1; 0: there is none; FL_E... */
+	bool tried;	      /* only then is set what follows */
+	int code;	      /* 1; 0: there is none; FL_E... */
 	size_t at, size;
 	uint32_t ttl;
 	struct fl_err why;

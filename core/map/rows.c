@@ -267,14 +267,17 @@ int fl_mapper_row(struct fl_mapper *m, const struct fl_change *change, struct fl
 	if (use == NULL)
 		return FL_ENOMEM;
 	size_t const first = m->count;
-	struct value plain = { 0 }; /* what rules that want all columns as JSON share */
+	struct value plain; /* what rules that want all columns as JSON share */
+	plain.tried = false;
 	int code = 0;
 	for (size_t r = 0; r < use->rule_count && code == 0; r++) {
 		struct fl_rule_use *rule = &use->rules[r];
 		struct images images = { .before = change->op != FL_INSERT ? &change->before : NULL,
 			.after = change->op != FL_DELETE ? &change->after : NULL,
 			.any = row };
-		struct value own = { .shared = &plain };
+		struct value own;
+		own.shared = &plain;
+		own.tried = false;
 		m->rule_first = m->count;
 		m->rule_old = 0;
 		if (rule->rule->has_conditions)

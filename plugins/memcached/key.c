@@ -10,7 +10,7 @@
  */
 #include "memcached.h"
 
-#include <openssl/evp.h>
+#include <nettle/sha2.h>
 
 static char *put_hex(char *to, unsigned char byte, const char *digits)
 {
@@ -22,13 +22,14 @@ static char *put_hex(char *to, unsigned char byte, const char *digits)
 static size_t hashed(struct fl_bytes raw, char ret[KEY_MAX])
 {
 	static const char prefix[] = "sha256:";
-	unsigned char digest[EVP_MAX_MD_SIZE];
-	unsigned size = 0;
-	if (EVP_Digest(raw.data, raw.size, digest, &size, EVP_sha256(), NULL) != 1)
-		return 0;
+	uint8_t digest[SHA256_DIGEST_SIZE];
+	struct sha256_ctx sha256;
+	sha256_init(&sha256);
+	sha256_update(&sha256, raw.size, (const uint8_t *)raw.data);
+	sha256_digest(&sha256, sizeof(digest), digest);
 	memcpy(ret, prefix, sizeof(prefix) - 1);
 	char *to = ret + sizeof(prefix) - 1;
-	for (unsigned i = 0; i < size; i++)
+	for (size_t i = 0; i < sizeof(digest); i++)
 		to = put_hex(to, digest[i], "0123456789abcdef");
 	return (size_t)(to - ret);
 }

@@ -271,10 +271,6 @@ static enum fl_outcome apply(
 	if (operation->kind == FL_KEY_CLEAR)
 		return clear(self, operation->key, err);
 	struct fl_bytes key = { encoded, key_encode(operation->key, encoded) };
-	if (key.size == 0) {
-		fl_err_set(err, FL_EFATAL, "libcrypto has no SHA-256");
-		return FL_FAILED;
-	}
 	return self->links != NULL ? put(self, operation, key, err)
 				   : sync_apply(self, operation, key, err);
 }

@@ -107,8 +107,7 @@ time_t sink_expiration(uint32_t ttl);
 
 /* key.c */
 
-/* Writes a key the way memcached can take it, at most KEY_MAX bytes, and returns its size; 0 when
- * libcrypto fails. */
+/* Writes a key the way memcached can take it, at most KEY_MAX bytes, and returns its size. */
 size_t key_encode(struct fl_bytes raw, char ret[KEY_MAX]);
 
 /* pool.c */

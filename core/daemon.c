@@ -123,7 +123,7 @@ static void reload(struct daemon *d)
 	struct fl_err err = { .text = "out of memory" };
 	struct fl_regime *made = NULL;
 	if (fl_reload_lock(config, lists, sizeof(lists) / sizeof(*lists), &lock, &err) == 0)
-		made = fl_regime_create(config, lock, false, NULL, on_change, d);
+		made = fl_regime_create(config, d->path, lock, false, NULL, on_change, d);
 	else
 		fl_config_destroy(config);
 	if (made == NULL || fl_regime_ask(made, d->current, &err) != 0) {
@@ -163,8 +163,9 @@ static void look_at_next(struct daemon *d)
 		d->told_in_vain = atomic_load(&next->starter.in_vain);
 		return;
 	case FL_ANSWER_NO:
-		fl_error(NULL, "%s: its source can't be used: the configuration stays as it was",
-			d->path);
+		fl_error(NULL, "%s: %s: the configuration stays as it was", d->path,
+			next->starter.misfits ? "its maps do not fit the source's tables"
+					      : "its source can't be used");
 		fl_regime_destroy(next);
 		d->next = NULL;
 		return;
@@ -209,7 +210,7 @@ static void look_at_current(struct daemon *d)
 		break;
 	case FL_ANSWER_NO:
 		if (!d->stopping)
-			r->code = FL_EXIT_SOURCE;
+			r->code = r->starter.misfits ? FL_EXIT_CONFIG : FL_EXIT_SOURCE;
 		break;
 	case FL_ANSWER_NONE:
 		break;
@@ -323,7 +324,8 @@ static int begin(struct daemon *d, struct fl_config *config)
 		fl_config_destroy(config);
 		return FL_EXIT_USAGE;
 	}
-	d->current = fl_regime_create(config, lock, d->until_current, d->files, on_change, d);
+	d->current =
+		fl_regime_create(config, d->path, lock, d->until_current, d->files, on_change, d);
 	if (d->current == NULL) {
 		fl_error(NULL, "out of memory");
 		return FL_EXIT_USAGE;

@@ -22,8 +22,8 @@ static bool is_mapped(void *ctx, struct fl_bytes db, struct fl_bytes table)
 
 /* ---- life ---- */
 
-struct fl_regime *fl_regime_create(struct fl_config *config, int lock, bool until_current,
-	const char *const *files, void (*changed)(void *ctx), void *changed_ctx)
+struct fl_regime *fl_regime_create(struct fl_config *config, const char *path, int lock,
+	bool until_current, const char *const *files, void (*changed)(void *ctx), void *changed_ctx)
 {
 	struct fl_regime *r = calloc(1, sizeof(*r));
 	if (r == NULL)
@@ -55,6 +55,7 @@ struct fl_regime *fl_regime_create(struct fl_config *config, int lock, bool unti
 		.hosts = &r->hosts,
 		.files = files,
 		.map = config->map,
+		.fit = { config, path, config->on_doubt == FL_ON_DOUBT_HALT },
 		.wants = is_mapped,
 		.wants_ctx = r,
 		.until_current = until_current && files == NULL,
@@ -113,6 +114,7 @@ int fl_regime_ask(struct fl_regime *r, struct fl_regime *before, struct fl_err *
 {
 	if (before != NULL && r->lane_config.files == NULL)
 		keep_host(r, before);
+	r->starter.fit.strict |= before != NULL;
 	int result = fl_starter_start(&r->starter, err);
 	r->asking = result == 0;
 	return result;

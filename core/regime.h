@@ -57,14 +57,17 @@ static inline uint64_t fl_regime_now(void)
 	return uv_hrtime() / 1000000;
 }
 
-/* Takes the configuration over, also on failure, and the lock. `changed` is called from any thread.
+/* Takes the configuration over, also on failure, and the lock. `path` is the configuration's and
+ * has to outlive it. `changed` is called from any thread.
  * NULL when memory runs out. */
-struct fl_regime *fl_regime_create(struct fl_config *config, int lock, bool until_current,
-	const char *const *files, void (*changed)(void *ctx), void *changed_ctx);
+struct fl_regime *fl_regime_create(struct fl_config *config, const char *path, int lock,
+	bool until_current, const char *const *files, void (*changed)(void *ctx),
+	void *changed_ctx);
 /* All of its threads have ended or are about to. Takes NULL. */
 void fl_regime_destroy(struct fl_regime *regime);
 
-/* Asks the source; begins with the host that `before` (may be NULL) has in use. */
+/* Asks the source; begins with the host that `before` (may be NULL) has in use. To take the place
+ * of another one, all of its maps must fit the source's tables. */
 int fl_regime_ask(struct fl_regime *regime, struct fl_regime *before, struct fl_err *err);
 enum fl_answer { FL_ANSWER_NONE, FL_ANSWER_YES, FL_ANSWER_NO };
 /* NONE while the source is being asked. To be called until there is another answer, and then not

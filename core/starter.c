@@ -70,7 +70,9 @@ static void run(void *ctx)
 	for (unsigned delay = 1;;
 		delay = delay * 2 < LONGEST_DELAY_S ? delay * 2 : LONGEST_DELAY_S) {
 		int result = ask_all(s);
-		s->ok = result == 0;
+		s->misfits = result == 0 && s->files == NULL &&
+			     !fl_fit_check(&s->fit, fl_hosts_current(s->hosts));
+		s->ok = result == 0 && !s->misfits;
 		if (result != FL_ELOST)
 			break;
 		atomic_store(&s->in_vain, true);

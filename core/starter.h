@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 #include <uv.h>
 
+#include "fit.h"
 #include "map/map.h"
 #include "source/hosts.h"
 
@@ -20,6 +21,7 @@ struct fl_starter {
 	struct fl_hosts *hosts;	  /* which to ask first; told which of them has answered */
 	const char *const *files; /* binlog files that stand for the source; or NULL */
 	struct fl_map *map;	  /* told how table names compare */
+	struct fl_fit fit;
 	bool (*wants)(void *ctx, struct fl_bytes db, struct fl_bytes table);
 	void *wants_ctx;
 	bool until_current;
@@ -31,6 +33,7 @@ struct fl_starter {
 	/* To be read once `done` is set. */
 	atomic_bool done;
 	bool ok;
+	bool misfits;	/* not ok: the source is, but the maps do not fit it */
 	bool fold_case; /* how the source compares the names of tables */
 	struct fl_position start;
 	struct fl_position current; /* with until_current */

@@ -6,6 +6,7 @@
 
 /* Limits of inih as Debian builds it: it cuts what is longer, without a word. */
 enum { LINE_LIMIT = 198, NAME_LIMIT = 49 };
+enum { VALUE_LIMIT = 16384 }; /* of several lines */
 
 struct fl_problem {
 	struct fl_problem *next;
@@ -25,6 +26,9 @@ struct reader {
 	struct fl_section *sections, **last;
 	struct fl_section *section; /* the one we are in; NULL: a broken one, whose keys are lost */
 	bool before_any;	    /* section */
+	struct fl_setting *setting; /* of the last line with a key; NULL: it is lost */
+	bool goes_on;		    /* the line, in the next one ... */
+	bool continues;		    /* ... and it is the next of one that does */
 };
 
 void fl_problem(struct fl_problems *problems, bool fatal, unsigned line, const char *format, ...)
@@ -74,6 +78,27 @@ static const char *inline_comment(const char *text)
 		if (*at == ';' && at > text && is_blank(at[-1]))
 			return at;
 	return NULL;
+}
+
+/* How much of a line is no comment, without blanks at the end. */
+static size_t content(const char *text)
+{
+	const char *comment = inline_comment(text);
+	size_t size = comment != NULL ? (size_t)(comment - text) : strlen(text);
+	while (size > 0 && strchr(" \t\r\v\f", text[size - 1]) != NULL)
+		size--;
+	return size;
+}
+
+/* Whether it ends in a blank and a backslash, which the size is then without. */
+static bool take_backslash(const char *text, size_t *size)
+{
+	if (*size < 2 || text[*size - 1] != '\\' || !is_blank(text[*size - 2]))
+		return false;
+	*size -= 2;
+	while (*size > 0 && is_blank(text[*size - 1]))
+		--*size;
+	return true;
 }
 
 static char *copy(struct reader *r, const char *text, size_t size)
@@ -127,6 +152,31 @@ static void begin_section(struct reader *r)
 	r->section = section;
 }
 
+/* A line behind one that goes on: whether inih may see it. A comment may stand between the two. */
+static bool check_continuation(struct reader *r, size_t length)
+{
+	const char *start = r->text + strspn(r->text, " \t\r\v\f");
+	size_t size = content(r->text);
+	if (*start == ';' || *start == '#')
+		return false;
+	r->goes_on = take_backslash(r->text, &size);
+	if (start == r->text || size == 0) {
+		fl_problem(r->problems, true, r->line,
+			"the line above ends in a backslash: what goes on there begins with white "
+			"space");
+		r->goes_on = false;
+		r->setting = NULL;
+		return false;
+	}
+	if (length > LINE_LIMIT) {
+		fl_problem(r->problems, true, r->line, "the line has %zu bytes; %d are allowed",
+			length, LINE_LIMIT);
+		r->setting = NULL;
+	}
+	r->continues = r->setting != NULL;
+	return r->continues;
+}
+
 /* Whether inih may see the line. What is in it is not repeated: it may be a secret. */
 static bool check_line(struct reader *r, size_t size)
 {
@@ -136,16 +186,24 @@ static bool check_line(struct reader *r, size_t size)
 		return false;
 	}
 	const char *start = text + strspn(text, " \t\r\v\f");
+	if (r->goes_on)
+		return check_continuation(r, size);
 	if (*start == '\0' || *start == ';' || *start == '#')
 		return false; /* for a blank one there is nothing to do either */
 	if (start != text) {
 		fl_problem(r->problems, true, r->line,
-			"the line begins with white space: it would continue the value above; "
-			"begin it in the first column");
+			"the line begins with white space: begin it in the first column, or end "
+			"the line above in a blank and a backslash if it is to go on here");
 		return false;
 	}
+	size_t inner = content(text);
+	r->setting = NULL;
+	r->goes_on = *text != '[' && take_backslash(text, &inner);
 	if (size > LINE_LIMIT) {
-		fl_problem(r->problems, true, r->line, "the line has %zu bytes; %d are allowed",
+		fl_problem(r->problems, true, r->line,
+			"the line has %zu bytes; %d are allowed: end it in a blank and a "
+			"backslash, "
+			"and go on in the next one, which begins with white space",
 			size, LINE_LIMIT);
 		if (*text == '[')
 			r->section = NULL;
@@ -186,6 +244,7 @@ static char *read_line(char *to, int size, void *stream)
 	}
 	size_t length = (size_t)got;
 	r->line++;
+	r->continues = false;
 	length -= length > 0 && r->text[length - 1] == '\n';
 	length -= length > 0 && r->text[length - 1] == '\r';
 	r->text[length] = '\0';
@@ -199,9 +258,35 @@ static char *read_line(char *to, int size, void *stream)
 	return to;
 }
 
+/* The setting goes on: a blank stands between its lines. */
+static void join(struct reader *r, const char *text)
+{
+	struct fl_setting *setting = r->setting;
+	size_t added = content(text), size = strlen(setting->value);
+	take_backslash(text, &added);
+	setting->cut |= inline_comment(r->text) != NULL;
+	char *joined = fl_arena_alloc(r->memory, size + added + 2);
+	if (joined == NULL) {
+		r->problems->no_memory = true;
+		return;
+	}
+	int const total = snprintf(joined, size + added + 2, "%s%s%.*s", setting->value,
+		size > 0 ? " " : "", (int)added, text);
+	if (total <= VALUE_LIMIT) {
+		setting->value = joined;
+		return;
+	}
+	fl_problem(r->problems, true, r->line, "the value has more than %d bytes", VALUE_LIMIT);
+	r->setting = NULL;
+}
+
 static int take_setting(void *user, const char *section_text, const char *key, const char *value)
 {
 	struct reader *r = user;
+	if (r->continues) {
+		join(r, value);
+		return 1;
+	}
 	(void)section_text; /* inih's own, which may be of an earlier section that was not broken */
 	if (r->before_any)
 		fl_problem(r->problems, true, r->line,
@@ -212,7 +297,11 @@ static int take_setting(void *user, const char *section_text, const char *key, c
 		return 1;
 	struct fl_setting *setting = fl_arena_alloc(r->memory, sizeof(*setting));
 	char *key_copy = copy(r, key, strlen(key));
-	char *value_copy = copy(r, value, strlen(value));
+	size_t size = strlen(value);
+	if (r->goes_on && size > 0)
+		for (size--; size > 0 && is_blank(value[size - 1]);)
+			size--; /* the backslash */
+	char *value_copy = copy(r, value, size);
 	if (setting == NULL || key_copy == NULL || value_copy == NULL) {
 		r->problems->no_memory = true;
 		return 1;
@@ -225,6 +314,7 @@ static int take_setting(void *user, const char *section_text, const char *key, c
 	};
 	*r->section->last = setting;
 	r->section->last = &setting->next;
+	r->setting = setting;
 	return 1;
 }
 
@@ -240,6 +330,9 @@ struct fl_section *fl_config_file_read(
 	r.last = &r.sections;
 	/* Its result tells nothing that check_line() has not told already. */
 	(void)ini_parse_stream(read_line, &r, take_setting, &r);
+	if (r.goes_on && !ferror(r.file))
+		fl_problem(problems, true, r.line,
+			"the line ends in a backslash, but there is none that goes on");
 	if (ferror(r.file))
 		fl_problem(problems, true, r.line + 1, "the file can't be read: %s",
 			strerror(r.error));

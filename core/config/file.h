@@ -2,7 +2,8 @@
  *
  * The configuration file as text: sections and their settings, each with its line. Private to
  * this room. inih reads it, guarded: what it would cut, join or pass over without a word is
- * refused.
+ * refused. Lines are joined where one ends in a blank and a backslash and the next begins with
+ * white space.
  */
 #ifndef FL_CONFIG_FILE_H
 #define FL_CONFIG_FILE_H

@@ -7,11 +7,14 @@
 
 #include "explain/encode.h"
 
-enum { SHOWN = 20 }; /* tables of a map in the output, before the rest is counted only */
+enum {
+	SHOWN = 20,	 /* tables of a map in the output, before the rest is counted only */
+	LOOKED_AT = 100, /* at most, where there is no output */
+};
 
 struct check {
 	struct fl_explainer e;
-	struct fl_arena memory;
+	struct fl_arena names_memory, memory; /* and that of the table under way */
 	int fatal;
 	size_t name_count;
 	struct fl_catalog_name *names;
@@ -200,6 +203,7 @@ static int check_doubts(struct check *c, struct fl_err *err)
 static int check_table(struct check *c, bool shown, struct fl_err *err)
 {
 	const struct fl_catalog_name *name = c->name;
+	fl_arena_finish(&c->memory);
 	int code =
 		fl_catalog_table(c->e.catalog, name->db, name->table, &c->memory, &c->table, err);
 	if (code < 0 || c->table.column_count == 0)
@@ -276,8 +280,9 @@ static int check_rule(struct check *c, size_t r, struct fl_err *err)
 	int code = 0;
 	c->rule = rule;
 	c->map = c->e.maps[r];
-	fprintf(c->e.out, "map %s (%s:%u): table %s, key %s\n", rule->rule.name, c->e.path,
-		fl_config_map_line(rule, NULL), rule->rule.table, rule->rule.key);
+	if (c->e.out != NULL)
+		fprintf(c->e.out, "map %s (%s:%u): table %s, key %s\n", rule->rule.name, c->e.path,
+			fl_config_map_line(rule, NULL), rule->rule.table, rule->rule.key);
 	for (size_t i = 0; i < c->name_count && code == 0; i++) {
 		const struct fl_catalog_name *name = &c->names[i];
 		if (!fl_map_wants(c->map, name->db, name->table))
@@ -292,9 +297,11 @@ static int check_rule(struct check *c, size_t r, struct fl_err *err)
 			continue;
 		}
 		c->name = name;
-		code = check_table(c, shown++ < SHOWN, err);
+		if (c->e.out != NULL || shown < LOOKED_AT)
+			code = check_table(c, c->e.out != NULL && shown < SHOWN, err);
+		shown++;
 	}
-	if (code == 0 && shown > SHOWN)
+	if (code == 0 && c->e.out != NULL && shown > SHOWN)
 		fprintf(c->e.out, "    and %zu more\n", shown - SHOWN);
 	if (code == 0)
 		code = fl_map_rule_templates(&rule->rule, check_tables_apart, c, err);
@@ -305,18 +312,22 @@ static int check_rule(struct check *c, size_t r, struct fl_err *err)
 	return code;
 }
 
-int fl_explain_check(
-	const struct fl_config *config, const char *path, FILE *out, fl_report *report, void *ctx)
+int fl_explain_check(const struct fl_config *config, const char *path, unsigned first_host,
+	FILE *out, fl_report *report, void *ctx)
 {
-	struct check c = {
-		.e = { .config = config, .path = path, .out = out, .report = report, .ctx = ctx }
-	};
+	struct check c = { .e = { .config = config,
+				   .path = path,
+				   .out = out,
+				   .first_host = first_host,
+				   .report = report,
+				   .ctx = ctx } };
 	struct fl_err err = { 0 };
 	int code = fl_explainer_init(&c.e, &err);
 	if (code == 0 && !fl_explainer_connect(&c.e))
 		code = fl_err_set(&err, c.e.unreachable.code, "%s", c.e.unreachable.text);
 	if (code == 0)
-		code = fl_catalog_names(c.e.catalog, &c.memory, &c.names, &c.name_count, &err);
+		code = fl_catalog_names(
+			c.e.catalog, &c.names_memory, &c.names, &c.name_count, &err);
 	for (size_t r = 0; r < config->rule_count && code == 0; r++)
 		code = check_rule(&c, r, &err);
 	if (code < 0 && code != FL_ENOMEM)
@@ -324,6 +335,7 @@ int fl_explain_check(
 			"%s: the maps are not checked against the source's tables: %s", path,
 			err.text);
 	fl_arena_finish(&c.memory);
+	fl_arena_finish(&c.names_memory);
 	fl_explainer_finish(&c.e);
 	return code == FL_ENOMEM ? code : c.fatal;
 }

@@ -46,7 +46,7 @@ bool fl_explainer_connect(struct fl_explainer *e)
 	if (e->asked)
 		return e->catalog != NULL;
 	e->asked = true;
-	if (fl_catalog_open(&e->config->source, &e->catalog, &e->unreachable) != 0)
+	if (fl_catalog_open(&e->config->source, e->first_host, &e->catalog, &e->unreachable) != 0)
 		return false;
 	bool const fold = fl_catalog_server(e->catalog)->fold_case;
 	fl_map_fold_case(e->config->map, fold);

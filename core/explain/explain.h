@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * What the rules do with a change, told and not done; and whether they fit the source's tables. For
- * who writes rules: nothing of it is in the daemon's path. Main thread, before any other is
- * started. Reads the source if it can be reached, and writes nowhere but to `out`.
+ * who writes rules: nothing of it is in the daemon's path. One thread, while no other uses the
+ * configuration's map. Reads the source if it can be reached, and writes nowhere but to `out`.
  */
 #ifndef FL_EXPLAIN_H
 #define FL_EXPLAIN_H
@@ -20,9 +20,10 @@ int fl_explain(const struct fl_config *config, const char *path, const char *tex
 	fl_report *report, void *ctx);
 
 /* Tells what each map does to the source's tables. What is wrong is reported with file and line.
- * Where the source can't be asked, that is a warning and all there is. Returns the number of fatal
- * problems, or FL_ENOMEM. */
-int fl_explain_check(
-	const struct fl_config *config, const char *path, FILE *out, fl_report *report, void *ctx);
+ * Where the source can't be asked, that is a warning and all there is. `first_host`: the one to try
+ * before the others. `out` NULL: only what is wrong is told, of the first hundred tables of each
+ * map. Returns the number of fatal problems, or FL_ENOMEM. */
+int fl_explain_check(const struct fl_config *config, const char *path, unsigned first_host,
+	FILE *out, fl_report *report, void *ctx);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Private to this room: what explaining and checking share. Main thread.
+ * Private to this room: what explaining and checking share.
  */
 #ifndef FL_EXPLAIN_PRIVATE_H
 #define FL_EXPLAIN_PRIVATE_H
@@ -11,7 +11,8 @@
 struct fl_explainer {
 	const struct fl_config *config;
 	const char *path;
-	FILE *out;
+	FILE *out; /* checking: may be NULL */
+	unsigned first_host;
 	fl_report *report;
 	void *ctx;
 	struct fl_map **maps;	    /* of each rule alone, in the order of the file */

@@ -8,8 +8,8 @@ struct fl_catalog {
 	struct fl_source_config config; /* with a silence that fits who waits at a terminal */
 };
 
-int fl_catalog_open(
-	const struct fl_source_config *config, struct fl_catalog **ret, struct fl_err *err)
+int fl_catalog_open(const struct fl_source_config *config, unsigned first, struct fl_catalog **ret,
+	struct fl_err *err)
 {
 	enum { BEATS = 3 }; /* a connection is lost after so many heartbeats */
 	struct fl_catalog *catalog = calloc(1, sizeof(*catalog));
@@ -23,8 +23,8 @@ int fl_catalog_open(
 			     ? fl_err_set(err, FL_EINVAL, "[source] names no server, or no user")
 			     : FL_ELOST;
 	for (unsigned i = 0; i < config->host_count && result < 0 && result != FL_EINVAL; i++)
-		result = fl_session_connect(
-			&catalog->config, i, config->server_id, &catalog->session, err);
+		result = fl_session_connect(&catalog->config, (first + i) % config->host_count,
+			config->server_id, &catalog->session, err);
 	if (result == 0)
 		*ret = catalog;
 	else

@@ -12,10 +12,10 @@
 
 struct fl_catalog;
 
-/* Connects to the first of the hosts that answers. 0, or the last one's FL_ELOST or FL_EFATAL;
- * FL_EINVAL if the configuration has none. */
-int fl_catalog_open(
-	const struct fl_source_config *config, struct fl_catalog **ret, struct fl_err *err);
+/* Connects to the first of the hosts that answers, beginning with `first`. 0, or the last one's
+ * FL_ELOST or FL_EFATAL; FL_EINVAL if the configuration has none. */
+int fl_catalog_open(const struct fl_source_config *config, unsigned first, struct fl_catalog **ret,
+	struct fl_err *err);
 void fl_catalog_close(struct fl_catalog *catalog); /* takes NULL */
 
 const struct fl_server *fl_catalog_server(const struct fl_catalog *catalog);

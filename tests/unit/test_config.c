@@ -100,6 +100,62 @@ Test(config, what_is_left_out_has_a_default)
 	fl_config_destroy(c);
 }
 
+/* A list with a line for each entry; a comment may stand behind any of them, or for one. */
+Test(config, a_value_may_go_on_in_further_lines)
+{
+	static const char content[] =
+		"[source]\nuser = repl\nserver_id = 1\n[sink:hot]\nplugin = redis\n[map:a]\n"
+		"table = shop.users\nkey = u:{id}\n"
+		"columns = \\\n"
+		"  id, \\ ; one\n"
+		"; none,\n"
+		"\t# nor, \\\n"
+		"\temail, \\\t \n"
+		"    name ; the last\n"
+		"also = a\\ b:{id}\\\r\n"
+		"only_when = id > 1 and \\\r\n  email = 'x'\r\n";
+	char path[] = "/tmp/fastlane-config-XXXXXX";
+	write_file(path, 0600, content, sizeof(content) - 1);
+	struct fl_config *c = load_good(path);
+	unlink(path);
+	cr_assert_eq(c->rule_count, 1);
+	cr_expect_str_eq(c->rules[0].rule.columns, "id, email, name");
+	cr_expect_str_eq(c->rules[0].rule.also, "a\\ b:{id}\\");
+	cr_expect_str_eq(c->rules[0].rule.only_when, "id > 1 and email = 'x'");
+	fl_config_destroy(c);
+}
+
+/* Far beyond a line's limit, and as far as a value's. */
+Test(config, a_value_of_many_lines_has_an_end)
+{
+	char path[] = "/tmp/fastlane-config-XXXXXX";
+	struct fl_buf text = { 0 }, got = { 0 };
+	struct fl_config *config = NULL;
+	fl_buf_text(&text,
+		"[source]\nuser = repl\nserver_id = 1\n[sink:hot]\nplugin = redis\n[map:a]\n"
+		"table = shop.users\nkey = u:{id}\nvalue = template:");
+	for (unsigned i = 0; i < 163; i++)
+		fl_buf_text(&text, " \\\n"
+				   " x123456789x123456789x123456789x123456789x123456789"
+				   "x123456789x123456789x123456789x123456789x12345678");
+	size_t const end = text.size;
+	write_file(path, 0600, text.data, end);
+	config = load_good(path);
+	cr_expect_eq(strlen(config->rules[0].rule.value), 9 + 163 * 100);
+	fl_config_destroy(config);
+	unlink(path);
+	fl_buf_text(&text, " \\\n x123456789x123456789x123456789x123456789x123456789"
+			   "x123456789x123456789x123456789x123456789x12345678\nttl = 1\n");
+	strcpy(path + strlen(path) - 6, "XXXXXX");
+	write_file(path, 0600, text.data, text.size);
+	cr_expect_eq(load(path, &got, &config), 1);
+	cr_expect_not_null(
+		strstr(got.data, ":173: the value has more than 16384 bytes\n"), "%s", got.data);
+	unlink(path);
+	fl_buf_finish(&text);
+	fl_buf_finish(&got);
+}
+
 Test(config, every_key_is_in_the_manual_and_in_the_example)
 {
 	static const char *const sections[] = { "fastlane", "source", "sink", "map" };

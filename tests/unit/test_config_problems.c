@@ -139,16 +139,27 @@ static const struct {
 	{ "lines.ini",
 		"lines.ini:1: user stands before the first section; allowed are [fastlane], "
 		"[source], [sink:NAME] and [map:NAME] above it\n"
-		"lines.ini:5: the line begins with white space: it would continue the value "
-		"above; begin it in the first column\n"
+		"lines.ini:5: the line begins with white space: begin it in the first column, or "
+		"end the line above in a blank and a backslash if it is to go on here\n"
 		"lines.ini:6: [source] password: a semicolon behind a blank begins a comment: if "
 		"it is part of the value, keep that in a file (password_file)\n"
 		"lines.ini:7: the line is neither a [section] nor a key = value\n"
 		"lines.ini:8: the key in front of = has 0 bytes; 1 to 49 are allowed\n"
 		"lines.ini:9: the key in front of = has 50 bytes; 1 to 49 are allowed\n"
-		"lines.ini:13: the line has 199 bytes; 198 are allowed\n"
+		"lines.ini:13: the line has 199 bytes; 198 are allowed: end it in a blank and a "
+		"backslash, and go on in the next one, which begins with white space\n"
 		"lines.ini:14: the section's name has 50 bytes; 49 are allowed\n"
 		"lines.ini:19: the line is neither a [section] nor a key = value\n" },
+	{ "joined.ini",
+		"joined.ini:8: the line above ends in a backslash: what goes on there begins with "
+		"white space\n"
+		"joined.ini:11: the line above ends in a backslash: what goes on there begins "
+		"with white space\n"
+		"joined.ini:14: [map:a] only_when = id > 1 and name = 'a' <: and, or, or the end "
+		"is "
+		"expected at column 23, before <\n"
+		"joined.ini:19: the line has 199 bytes; 198 are allowed\n"
+		"joined.ini:21: the line ends in a backslash, but there is none that goes on\n" },
 	{ "empty.ini",
 		"empty.ini:1: there is no [source] section: user and server_id are required\n"
 		"empty.ini:1: there is no [sink:NAME] section: at least one is required\n" },

@@ -186,11 +186,17 @@ static int check_doubts(struct check *c, struct fl_err *err)
 		mapper = fl_mapper_create(map, sink->name, FL_ON_DOUBT_DELETE);
 		code = mapper == NULL ? fl_err_set(err, FL_ENOMEM, "out of memory")
 				      : fl_mapper_add(mapper, &transaction, 0, err);
-		const char *notice = code == 0 ? fl_mapper_missing(mapper, &def->table) : NULL;
+		const char *key = NULL;
+		const char *notice =
+			code == 0 ? fl_mapper_missing(mapper, &def->table, &key) : NULL;
 		if (notice == NULL && code == 0)
 			notice = fl_mapper_notice(mapper);
+		size_t const head = key != NULL ? strlen(key) : 0;
+		if (head > 0 && notice != NULL && strncmp(notice, key, head) == 0 &&
+			strncmp(notice + head, ": ", 2) == 0)
+			notice += head + 2;
 		if (notice != NULL)
-			tell(c, true, c->rule, NULL, "%s", notice);
+			tell(c, true, c->rule, key, "%s", notice);
 		fl_mapper_destroy(mapper);
 		if (notice != NULL)
 			break;

@@ -95,8 +95,10 @@ struct fl_mapper *fl_mapper_create(
 void fl_mapper_destroy(struct fl_mapper *mapper);
 
 /* Why values can't be made, or conditions not be judged, of any row of this table (that of a row);
- * NULL: they can. Valid until the next call. */
-const char *fl_mapper_missing(struct fl_mapper *mapper, const struct fl_table *table);
+ * NULL: they can. `ret_key`: the key of the configuration that asks for it. Valid until the next
+ * call. */
+const char *fl_mapper_missing(
+	struct fl_mapper *mapper, const struct fl_table *table, const char **ret_key);
 
 /* Begins a batch: earlier operations are forgotten, their memory is kept for the next. */
 void fl_mapper_reset(struct fl_mapper *mapper);

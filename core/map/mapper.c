@@ -64,12 +64,15 @@ void fl_mapper_destroy(struct fl_mapper *m)
 	free(m);
 }
 
-const char *fl_mapper_missing(struct fl_mapper *m, const struct fl_table *table)
+const char *fl_mapper_missing(
+	struct fl_mapper *m, const struct fl_table *table, const char **ret_key)
 {
 	const struct fl_table_use *use = fl_use_cache_find(m->uses, table);
 	for (size_t i = 0; use != NULL && i < use->rule_count; i++)
-		if (use->rules[i].missing != NULL)
+		if (use->rules[i].missing != NULL) {
+			*ret_key = use->rules[i].missing_key;
 			return use->rules[i].missing;
+		}
 	return NULL;
 }
 

@@ -134,7 +134,10 @@ static int fit_conditions(struct fl_table_use *use, const struct fl_conditions *
 static int fit_value(struct fl_table_use *use, struct fl_rule_use *ret, struct fl_err *why)
 {
 	const struct fl_rule *rule = ret->rule;
+	ret->missing_key = "rename"; /* what else is wrong with names is no matter of a table's */
 	int code = fl_fields_fit(&rule->fields, use->def, &use->memory, &ret->fields, why);
+	if (code == 0)
+		ret->missing_key = "ttl";
 	if (code == 0 && rule->lifetime.column.data != NULL) {
 		if (!find_column(use, rule->lifetime.column, &ret->lifetime_column, why))
 			return FL_EINVAL;
@@ -157,7 +160,10 @@ static bool apply_rule(
 			return false;
 	if (!resolve(use, &rule->value, &ret->value))
 		return false;
+	ret->missing_key = "only_when";
 	int code = fit_conditions(use, &rule->only_when, &ret->only_when, &why);
+	if (code == 0)
+		ret->missing_key = "delete_when";
 	if (code == 0)
 		code = fit_conditions(use, &rule->delete_when, &ret->delete_when, &why);
 	ret->can_judge = code == 0;
@@ -165,6 +171,8 @@ static bool apply_rule(
 		code = fit_value(use, ret, &why);
 	if (code == FL_ENOMEM)
 		return false;
+	if (code == 0)
+		ret->missing_key = "value";
 	ret->missing = code < 0 ? why_missing(use, &why) : ret->value.missing;
 	return code == 0 || ret->missing != NULL;
 }

@@ -23,8 +23,9 @@ struct fl_rule_use {
 	struct fl_fields_use fields;
 	unsigned lifetime_column;
 	const unsigned *only_when, *delete_when; /* of the conditions' columns */
-	const char *missing; /* NULL, or why the value can't be made, or the conditions can't be
-			      * judged, of any row */
+	const char *missing;	 /* NULL, or why the value can't be made, or the conditions can't be
+				  * judged, of any row */
+	const char *missing_key; /* the configuration's, that asks for it; NULL: not told */
 	bool can_judge;
 	bool noticed;
 };

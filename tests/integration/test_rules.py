@@ -12,6 +12,7 @@ import pytest
 
 from harness.daemon import command
 from harness.monitor import Monitor
+from harness.reloads import refused, reload
 from harness.wait import wait_for
 
 EXAMPLE = os.path.join(os.path.dirname(__file__), "..", "..", "etc", "examples", "shop.ini")
@@ -275,3 +276,73 @@ def test_what_can_t_be_done_is_refused_at_the_start_by_line(keys, sink, says, tm
     line = 15 if "exclude" not in keys else None
     assert any(("m.ini:%s" % (line or "")) in text and "[map:m] " + says in text
                for text in done.stderr.splitlines()), done.stderr
+
+
+# What says of a table's columns what can't be, by key: and what is said of it.
+MISFITS = {
+    "a column that is not there": ({"key": "m:{idd}"}, "key", r"m:\{idd\}: \S+\.m has no column idd"),
+    "a number as text": ({"only_when": "id = 'seven'"}, "only_when", "id .*number"),
+    "a column to be shown that is not there": ({"columns": "id, nome"}, "columns", "no column nome"),
+    "a lifetime that is none": ({"ttl": "column:name"}, "ttl", "name"),
+}
+
+
+def misfit(r, name):
+    keys, key, said = MISFITS[name]
+    r.daemon.sections["map:m"] = {**r.daemon.sections["map:m"], **keys}
+    r.daemon.write()
+    with open(r.daemon.config) as file:
+        lines = file.read().split("\n")
+    line = lines.index("[map:m]") + 1
+    while key is not None and not lines[line - 1].startswith(key + " ="):
+        line += 1
+    return r"fastlane\.ini:%d: \[map:m\] (%s: )?.*%s" % (line, key, said)
+
+
+@pytest.fixture
+def small(mariadb, rig, db):
+    r = rig(mariadb, [], maps={"m": {"table": db + ".m", "key": "m:{id}"}})
+    r.insert = lambda number: mariadb.run("INSERT INTO m VALUES (%d, 'x')" % number, database=db)
+    mariadb.run("CREATE TABLE m (id INT PRIMARY KEY, name VARCHAR(20))", database=db)
+    return r
+
+
+@pytest.mark.parametrize("name", MISFITS)
+def test_what_does_not_fit_the_tables_is_told_at_the_start(name, small):
+    """And its keys are deleted: what others have of the same daemon does not become stale."""
+    said = misfit(small, name)
+    small.redis.set("m:7", "stale")
+    small.daemon.start()
+    small.daemon.wait_log(said)
+    small.daemon.wait_log("do not fit the source's tables")
+    small.insert(7)
+    small.settle()
+    assert small.redis.get("m:7") is None
+    small.daemon.stop()
+
+
+@pytest.mark.parametrize("name", MISFITS)
+def test_what_does_not_fit_the_tables_is_refused_under_halt(name, small):
+    small.daemon.sections["source"]["on_doubt"] = "halt"
+    said = misfit(small, name)
+    small.daemon.start()
+    assert small.daemon.wait(20) == 2
+    assert re.search("error " + r"\S*" + said, small.daemon.log), small.daemon.log
+
+
+@pytest.mark.parametrize("name", MISFITS)
+def test_what_does_not_fit_the_tables_is_not_put_in_force(name, small):
+    good = small.daemon.sections["map:m"]
+    small.daemon.start()
+    small.insert(1)
+    small.settle()
+    assert json.loads(small.redis.get("m:1")) == {"id": 1, "name": "x"}
+    refused(small, misfit(small, name))
+    small.insert(2)
+    small.settle()
+    assert json.loads(small.redis.get("m:2")) == {"id": 2, "name": "x"}
+    reload(small, **{"map:m": {**good, "columns": "id"}})
+    small.insert(3)
+    small.settle()
+    assert json.loads(small.redis.get("m:3")) == {"id": 3}
+    small.daemon.stop()

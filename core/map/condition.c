@@ -139,8 +139,33 @@ static bool take_column(struct parser *p, unsigned *ret)
 	return add_column(p, name, ret);
 }
 
+/* "1.25e3" as "1250.": where the point belongs is told from the number's first digit. */
+static bool write_out(struct parser *p, const char *number, size_t digits, size_t fraction,
+	long exponent, struct fl_bytes *ret)
+{
+	struct fl_buf out = { 0 };
+	bool const negative = *number == '-';
+	const char *at = number + (negative || *number == '+');
+	long const point = (long)digits + exponent, count = (long)(digits + fraction);
+	if (negative)
+		fl_buf_char(&out, '-');
+	for (long i = point < 0 ? point : 0; i < count || i < point; i++) {
+		if (i == point)
+			fl_buf_char(&out, '.');
+		long const place = i < (long)digits ? i : i + 1; /* behind the point */
+		fl_buf_char(&out, i >= 0 && i < count ? at[place] : '0');
+	}
+	*ret = (struct fl_bytes){ NULL, out.size };
+	if (!out.failed)
+		ret->data = fl_arena_copy(p->arena, out.data, out.size);
+	fl_buf_finish(&out);
+	return ret->data != NULL;
+}
+
 static bool take_number(struct parser *p, struct fl_constant *constant)
 {
+	enum { MOST = 400 }; /* as an exponent: no column holds what is larger */
+	long exponent = 0;
 	const char *at = p->at + (*p->at == '-' || *p->at == '+');
 	size_t digits = strspn(at, "0123456789"), fraction = 0;
 	const char *end = at + digits;
@@ -152,17 +177,19 @@ static bool take_number(struct parser *p, struct fl_constant *constant)
 		return false;
 	bool const is_integer = end == at + digits;
 	if (*end == 'e' || *end == 'E') {
-		const char *exponent = end + 1 + (end[1] == '-' || end[1] == '+');
-		size_t more = strspn(exponent, "0123456789");
-		if (more == 0)
+		const char *power = end + 1 + (end[1] == '-' || end[1] == '+');
+		size_t more = strspn(power, "0123456789");
+		exponent = strtol(end + 1, NULL, 10);
+		if (more == 0 || exponent < -MOST || exponent > MOST)
 			return false;
-		end = exponent + more;
+		end = power + more;
 	}
 	if (is_name_char(*end))
 		return false;
 	size_t const size = (size_t)(end - p->at);
 	constant->text = (struct fl_bytes){ fl_arena_copy(p->arena, p->at, size), size };
-	if (constant->text.data == NULL)
+	if (constant->text.data == NULL ||
+		!write_out(p, p->at, digits, fraction, exponent, &constant->decimal))
 		return no_memory(p) != NULL;
 	constant->is_number = true;
 	constant->real = strtod(constant->text.data, NULL);
@@ -190,6 +217,7 @@ static struct fl_constant *take_constant(struct parser *p)
 		constant->integer = is_true;
 		constant->real = is_true;
 		constant->text = (struct fl_bytes){ is_true ? "1" : "0", 1 };
+		constant->decimal = constant->text;
 		return constant;
 	}
 	p->err->code = 0;

@@ -36,7 +36,8 @@ struct fl_constant {
 	bool is_integer; /* ... that fits `integer` */
 	int64_t integer;
 	double real;
-	struct fl_bytes text; /* the number's or the text's */
+	struct fl_bytes text;	 /* the number's or the text's */
+	struct fl_bytes decimal; /* the number without an exponent */
 };
 
 struct fl_condition {

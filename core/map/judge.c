@@ -6,29 +6,48 @@
 #include "binlog/value.h"
 #include "map/condition.h"
 
-enum class { NUMBER, REAL, TIME, DATE, TEXT, OTHER };
+/* What a column can be compared with. */
+enum kind { NUMBER, REAL, TIME, DATE, TEXT, OTHER };
 
-static enum class class_of(const struct fl_column_def *def) {
-	switch ((enum fl_form)def->form){ case FL_FORM_NUMBER : return def->type == FL_TYPE_FLOAT ||
-							  def->type == FL_TYPE_DOUBLE
-						  ? REAL
-						  : NUMBER;
-		case FL_FORM_SIGNLESS : return NUMBER;
-		case FL_FORM_SHORT : switch (def->type){
-			case FL_TYPE_NEWDECIMAL : return NUMBER;
-			case FL_TYPE_TIME : case FL_TYPE_TIME2 :
-				return OTHER; /* as text -1:00 would not be less than 1:00 */
-			case FL_TYPE_DATE : case FL_TYPE_NEWDATE : return DATE;
-			case FL_TYPE_DATETIME : case FL_TYPE_DATETIME2 : case
-			FL_TYPE_TIMESTAMP : case FL_TYPE_TIMESTAMP2 : return TIME;
-			default : return TEXT;
-		}
-case FL_FORM_TEXT: case FL_FORM_ENUM: case FL_FORM_SET: return TEXT;
-case FL_FORM_COMPRESSED:
-return def->charset == FL_CHARSET_BINARY ? OTHER : TEXT;
-default:
-return OTHER;
+static enum kind short_kind(const struct fl_column_def *def)
+{
+	switch (def->type) {
+	case FL_TYPE_NEWDECIMAL:
+		return NUMBER;
+	case FL_TYPE_TIME:
+	case FL_TYPE_TIME2:
+		return OTHER; /* as text -1:00 would not be less than 1:00 */
+	case FL_TYPE_DATE:
+	case FL_TYPE_NEWDATE:
+		return DATE;
+	case FL_TYPE_DATETIME:
+	case FL_TYPE_DATETIME2:
+	case FL_TYPE_TIMESTAMP:
+	case FL_TYPE_TIMESTAMP2:
+		return TIME;
+	default:
+		return TEXT;
+	}
 }
+
+static enum kind kind_of(const struct fl_column_def *def)
+{
+	switch ((enum fl_form)def->form) {
+	case FL_FORM_NUMBER:
+		return def->type == FL_TYPE_FLOAT || def->type == FL_TYPE_DOUBLE ? REAL : NUMBER;
+	case FL_FORM_SIGNLESS:
+		return NUMBER;
+	case FL_FORM_SHORT:
+		return short_kind(def);
+	case FL_FORM_TEXT:
+	case FL_FORM_ENUM:
+	case FL_FORM_SET:
+		return TEXT;
+	case FL_FORM_COMPRESSED:
+		return def->charset == FL_CHARSET_BINARY ? OTHER : TEXT;
+	default:
+		return OTHER;
+	}
 }
 
 /* "2024-02-29", and for moments also "2024-02-29 01:02:03.5". */
@@ -54,18 +73,18 @@ static int fit(const struct fl_conditions *conditions, const struct fl_condition
 		int code = fit(conditions, c->left, def, columns, err);
 		return code == 0 ? fit(conditions, c->right, def, columns, err) : code;
 	}
-	enum class const class = class_of(&def->defs[columns[c->column]]);
+	enum kind const kind = kind_of(&def->defs[columns[c->column]]);
 	for (const struct fl_constant *k = c->constant; k != NULL; k = k->next) {
 		const char *wanted = NULL;
-		if (class == OTHER)
+		if (kind == OTHER)
 			wanted = "can only be tested with is null";
-		else if (class <= REAL && !k->is_number)
+		else if (kind <= REAL && !k->is_number)
 			wanted = "is a number, and is compared with a text";
-		else if (class > REAL && k->is_number)
+		else if (kind > REAL && k->is_number)
 			wanted = "is no number, and is compared with one";
-		else if (class == DATE && !is_moment(k->text, false))
+		else if (kind == DATE && !is_moment(k->text, false))
 			wanted = "is a date, to be compared with one like '2024-02-29'";
-		else if (class == TIME && !is_moment(k->text, true))
+		else if (kind == TIME && !is_moment(k->text, true))
 			wanted = "is to be compared with a date or time like '2024-02-29 "
 				 "01:02:03'";
 		if (wanted != NULL)
@@ -148,7 +167,7 @@ static int compare_moments(struct fl_bytes a, struct fl_bytes b)
 
 static int compare(const struct fl_value *value, const struct fl_constant *constant, bool is_moment)
 {
-	char digits[96];
+	char digits[24];
 	int size;
 	switch (value->kind) {
 	case FL_VALUE_INT:
@@ -171,22 +190,12 @@ static int compare(const struct fl_value *value, const struct fl_constant *const
 	case FL_VALUE_DOUBLE:
 		return (value->d > constant->real) - (value->d < constant->real);
 	case FL_VALUE_NUMBER:
-		if (memchr(constant->text.data, 'e', constant->text.size) == NULL &&
-			memchr(constant->text.data, 'E', constant->text.size) == NULL)
-			return compare_decimals(value->bytes, constant->text);
-		size = snprintf(
-			digits, sizeof(digits), "%.*s", (int)value->bytes.size, value->bytes.data);
-		return (strtod(digits, NULL) > constant->real) -
-		       (strtod(digits, NULL) < constant->real);
+		return compare_decimals(value->bytes, constant->decimal);
 	default:
 		return is_moment ? compare_moments(value->bytes, constant->text)
 				 : sign_of(compare_bytes(value->bytes, constant->text));
 	}
-	if (strpbrk(constant->text.data, "eE") != NULL) {
-		double const real = strtod(digits, NULL);
-		return (real > constant->real) - (real < constant->real);
-	}
-	return compare_decimals((struct fl_bytes){ digits, (size_t)size }, constant->text);
+	return compare_decimals((struct fl_bytes){ digits, (size_t)size }, constant->decimal);
 }
 
 struct judge {
@@ -217,7 +226,7 @@ static int judge_test(const struct judge *j, const struct fl_condition *c, enum 
 	if (value.kind == FL_VALUE_NULL)
 		return 0;
 	const struct fl_table_def *def = (const struct fl_table_def *)(const void *)j->row->table;
-	bool const is_moment = class_of(&def->defs[column]) == TIME;
+	bool const is_moment = kind_of(&def->defs[column]) == TIME;
 	*ret = FL_FALSE;
 	for (const struct fl_constant *k = c->constant; k != NULL; k = k->next) {
 		int const order = compare(&value, k, is_moment);

@@ -299,6 +299,26 @@ def misfit(r, name):
     return r"fastlane\.ini:%d: \[map:m\] (%s: )?.*%s" % (line, key, said)
 
 
+def test_numbers_are_compared_exactly(source, rig, db):
+    """Beyond what a double can tell apart, whether they are written with an exponent or not."""
+    conditions = {
+        "big": "big = 9007199254740993e0", "bigger": "big > 9007199254740992e0",
+        "most": "big >= 1844674407370955161.5e1", "price": "price > 1.00000000000000000001e0",
+        "exact": "price = 100000000000000000002e-20"}
+    r = rig(source, [], maps={name: {"table": db + ".n", "key": name + ":{big}", "only_when": condition}
+                              for name, condition in conditions.items()})
+    source.run("CREATE TABLE n (big BIGINT UNSIGNED PRIMARY KEY, price DECIMAL(40, 20))", database=db)
+    r.daemon.start()
+    source.run("INSERT INTO n VALUES (9007199254740992, 1.00000000000000000001), "
+               "(9007199254740993, 1.00000000000000000002), (18446744073709551615, 1)", database=db)
+    r.settle()
+    made = {name: [key.decode()[len(name) + 1:] for key in r.redis.scan_iter(name + ":*")] for name in conditions}
+    assert {name: sorted(keys) for name, keys in made.items()} == {
+        "big": ["9007199254740993"], "bigger": ["18446744073709551615", "9007199254740993"],
+        "most": ["18446744073709551615"], "price": ["9007199254740993"], "exact": ["9007199254740993"]}
+    r.daemon.stop()
+
+
 @pytest.fixture
 def small(mariadb, rig, db):
     r = rig(mariadb, [], maps={"m": {"table": db + ".m", "key": "m:{id}"}})

@@ -54,6 +54,12 @@ Test(rules, conditions_are_sql_s)
 		{ "id = 7", "7|a|x", true },
 		{ "id = 7.0", "7|a|x", true },
 		{ "id = 7e0", "7|a|x", true },
+		{ "id = 70e-1", "7|a|x", true },
+		{ "id = 0.07e+2", "7|a|x", true },
+		{ "id = -.0007E4", "-7|a|x", true },
+		{ "id < 71e-1 and id > 6.9e0", "7|a|x", true },
+		{ "id < 1e400 and id > -1e400 and id > 1e-400", "7|a|x", true },
+		{ "id = 0e9", "0|a|x", true },
 		{ "id <> 7", "7|a|x", false },
 		{ "id > -8 and id < 8", "7|a|x", true },
 		{ "id >= 7 and id <= 7", "7|a|x", true },
@@ -88,8 +94,11 @@ Test(rules, conditions_are_sql_s)
 		{ "EMAIL IS NULL", "7|~|x", true },
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		char deleted[32];
+		snprintf(deleted, sizeof(deleted), "DEL u:%.*s", (int)strcspn(cases[i].row, "|"),
+			cases[i].row);
 		struct given const given = { WHEN(cases[i].condition), cases[i].row, NULL,
-			cases[i].expected ? (cases[i].row[0] == '7' ? "DEL u:7" : "DEL u:1") : "" };
+			cases[i].expected ? deleted : "" };
 		check(&given);
 	}
 }

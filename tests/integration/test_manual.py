@@ -131,12 +131,12 @@ def test_examples_are_taken_and_do_what_they_say(block, tried, mariadb, folder):
         paths.append(path)
     if not block.changes:
         return
-    assert len(paths) == 1, "an example with changes has one form"
     geometry = "geojson" if "geometry = geojson" in block.text else "wkb"
     sinks = [name[len("[sink:"):-1] for name, _ in block.settings if name.startswith("[sink:")]
     for number, (change, expected) in enumerate(block.changes):
         said = {}
         for one in explain(paths[0], "-", given="".join(tried.of(block, number, geometry))):
+            # A ddl has no row, and so no definition.
             assert one.definition in (None, "from the source"), one.definition
             for sink, lines in one.said.items():
                 said.setdefault(sink, []).extend(

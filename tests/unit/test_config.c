@@ -448,6 +448,77 @@ Test(config, every_key_is_in_the_manual_and_in_the_example)
 	fl_buf_finish(&example);
 }
 
+/* Whether an example of the entry sets the key, to `value` if that is given: "; or a, b" behind the
+ * value names others. */
+static bool is_shown(
+	const char *entry, size_t size, const char *key, const char *value, size_t value_size)
+{
+	static const char mark[] = ".\\\" example";
+	bool inside = false;
+	for (const char *line = entry, *end; line < entry + size; line = end + 1) {
+		end = memchr(line, '\n', (size_t)(entry + size - line));
+		if (end == NULL)
+			break;
+		size_t const length = (size_t)(end - line);
+		if (length == sizeof(mark) - 1 && memcmp(line, mark, length) == 0)
+			inside = true;
+		else if (length == 3 && memcmp(line, ".fi", 3) == 0)
+			inside = false;
+		if (!inside || length < strlen(key) + 3 || strncmp(line, key, strlen(key)) != 0 ||
+			memcmp(line + strlen(key), " = ", 3) != 0)
+			continue;
+		struct fl_buf words = { 0 }; /* "-" is "\-" in the page */
+		fl_buf_char(&words, ' ');
+		for (const char *at = line + strlen(key) + 3; at < end; at++)
+			if (*at != '\\')
+				fl_buf_char(&words, *at == ',' ? ' ' : *at);
+		fl_buf_text(&words, " ");
+		fl_buf_char(&words, '\0');
+		char wanted[64];
+		snprintf(wanted, sizeof(wanted), " %.*s ", (int)value_size, value);
+		bool const found = value_size == 0 || strstr(words.data, wanted) != NULL;
+		fl_buf_finish(&words);
+		if (found)
+			return true;
+	}
+	return false;
+}
+
+Test(config, every_key_and_every_choice_has_an_example_in_the_manual)
+{
+	static const struct {
+		const char *section, *heading;
+	} sections[] = { { "fastlane", "\n.SH [fastlane]\n" }, { "source", "\n.SH [source]\n" },
+		{ "sink", "\n.SH [sink:NAME]\n" }, { "map", "\n.SH [map:NAME]\n" } };
+	struct fl_buf manual = { 0 };
+	read_all(TEST_SOURCES "/etc/fastlane.ini.5", &manual);
+	for (size_t s = 0; s < 4; s++) {
+		const char *section = strstr(manual.data, sections[s].heading);
+		cr_assert_not_null(section, "%s", sections[s].heading);
+		const char *section_end = strstr(section + 1, "\n.SH ");
+		cr_assert_not_null(section_end);
+		for (const struct fl_option *key = fl_config_keys(sections[s].section);
+			key->name != NULL; key++) {
+			char heading[80];
+			snprintf(heading, sizeof(heading), "\n.TP\n.B %s\n", key->name);
+			const char *entry = strstr(section, heading);
+			cr_assert(entry != NULL && entry < section_end, "%s: no entry", key->name);
+			const char *end = strstr(entry + 1, "\n.TP\n");
+			end = end != NULL && end < section_end ? end : section_end;
+			size_t const size = (size_t)(end - entry);
+			cr_expect(is_shown(entry, size, key->name, "", 0), "%s: no example",
+				key->name);
+			for (const char *at = key->choices; at != NULL && *at != '\0';) {
+				size_t const length = strcspn(at, "|");
+				cr_expect(is_shown(entry, size, key->name, at, length),
+					"%s: no example of %.*s", key->name, (int)length, at);
+				at += length + (at[length] == '|');
+			}
+		}
+	}
+	fl_buf_finish(&manual);
+}
+
 Test(config, file_that_is_cut_off_anywhere_is_read_within_its_bounds)
 {
 	struct fl_buf good = { 0 }, got = { 0 };

@@ -17,8 +17,7 @@ import re
 PAGES = os.path.join(os.path.dirname(__file__), "..", "..", "..", "etc")
 NAMES = ("fastlane.1", "fastlane.ini.5", "fastlane-redis.5", "fastlane-memcached.5", "fastlane-stdout.5")
 
-ESCAPES = {"e": "\\", "-": "-", "&": "", "(aq": "'", "(ga": "`", "(ti": "~", "(ha": "^", "(lq": "\N{LEFT DOUBLE QUOTATION MARK}",
-           "(rq": "\N{RIGHT DOUBLE QUOTATION MARK}"}
+ESCAPES = {"e": "\\", "-": "-", "&": "", "(aq": "'", "(ga": "`", "(ti": "~", "(ha": "^", "(lq": '"', "(rq": '"'}
 CHANGE = re.compile(r"(INSERT|UPDATE|DELETE|REPLACE|SET|TRUNCATE|ALTER|RENAME|CREATE|DROP) |\{")
 
 
@@ -72,7 +71,7 @@ class Block:
 
 
 def blocks_of(page):
-    section = entry = ""
+    section, entry, outer = "", "", []
     was_tp, block, inside, blocks = False, None, False, []
     with open(os.path.join(PAGES, page), encoding="utf-8") as file:
         for number, line in enumerate(file.read().split("\n"), 1):
@@ -84,9 +83,15 @@ def blocks_of(page):
                 inside = line == ".nf"
                 block = block if inside else None
             elif inside:
+                assert not line.startswith((".", "'")), "%s: troff takes it for a request: %s" % (
+                    block.where, line)
                 block.lines.append(plain(line))
             elif line.startswith((".SH ", ".SS ")):
                 section, entry = plain(line[4:]), ""
+            elif line == ".RS":
+                outer.append(entry)
+            elif line == ".RE":
+                entry = outer.pop()
             elif was_tp:
                 entry = plain(re.sub(r'^\.[BI]+ |\\f.|"', "", line)).replace(": ", ":")
             was_tp = line == ".TP"

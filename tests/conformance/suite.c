@@ -120,6 +120,52 @@ Test(conformance, manual_page_and_declaration_name_the_same_options)
 		described, declared, "%u options are declared, %u described", declared, described);
 }
 
+/* Whether the line sets the option in an example, to that choice if one is given. */
+static bool is_set(const char *line, const char *name, const char *choice, size_t size)
+{
+	char wanted[64];
+	snprintf(wanted, sizeof(wanted), "%.*s", (int)size, choice);
+	return strncmp(line, name, strlen(name)) == 0 &&
+	       strncmp(line + strlen(name), " = ", 3) == 0 &&
+	       strstr(line + strlen(name) + 3, wanted) != NULL;
+}
+
+static bool is_shown(FILE *page, const char *name, const char *choice, size_t size)
+{
+	char line[1024], heading[80];
+	bool is_entry = false, is_example = false, found = false;
+	snprintf(heading, sizeof(heading), ".B %s\n", name);
+	rewind(page);
+	while (fgets(line, sizeof(line), page) != NULL) {
+		if (strcmp(line, heading) == 0)
+			is_entry = true;
+		else if (strcmp(line, ".TP\n") == 0 || strncmp(line, ".SH", 3) == 0)
+			is_entry = false;
+		if (strcmp(line, ".\\\" example\n") == 0)
+			is_example = true;
+		else if (strcmp(line, ".fi\n") == 0)
+			is_example = false;
+		found |= is_entry && is_example && is_set(line, name, choice, size);
+	}
+	return found;
+}
+
+Test(conformance, manual_page_has_an_example_of_each_option_and_choice)
+{
+	FILE *page = fopen(getenv("FL_MANUAL"), "re");
+	cr_assert(page != NULL, "no manual page %s", getenv("FL_MANUAL"));
+	for (const struct fl_option *o = load_plugin()->options; o->name != NULL; o++) {
+		cr_expect(is_shown(page, o->name, "", 0), "%s: no example", o->name);
+		for (const char *at = o->choices; at != NULL && *at != '\0';) {
+			size_t const size = strcspn(at, "|");
+			cr_expect(is_shown(page, o->name, at, size), "%s: no example of %.*s",
+				o->name, (int)size, at);
+			at += size + (at[size] == '|');
+		}
+	}
+	fclose(page);
+}
+
 Test(conformance, open_fails_cleanly)
 {
 	const struct fl_sink_plugin *plugin = load_plugin();

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What each key does, and that the manual and the example have it.
+ * What each key does.
  */
 #include "config_fixture.h"
 
@@ -154,63 +154,6 @@ Test(config, a_value_of_many_lines_has_an_end)
 	unlink(path);
 	fl_buf_finish(&text);
 	fl_buf_finish(&got);
-}
-
-Test(config, every_key_is_in_the_manual_and_in_the_example)
-{
-	static const char *const sections[] = { "fastlane", "source", "sink", "map" };
-	struct fl_buf manual = { 0 }, example = { 0 };
-	read_all(TEST_SOURCES "/etc/fastlane.ini.5", &manual);
-	read_all(TEST_SOURCES "/etc/fastlane.ini", &example);
-	for (size_t s = 0; s < 4; s++) {
-		const struct fl_option *keys = fl_config_keys(sections[s]);
-		cr_assert_not_null(keys);
-		cr_expect_eq(fl_options_declared(keys, NULL), 0);
-		for (const struct fl_option *key = keys; key->name != NULL; key++) {
-			char heading[80], setting[80];
-			snprintf(heading, sizeof(heading), "\n.B %s\n", key->name);
-			snprintf(setting, sizeof(setting), "%s = ", key->name);
-			cr_expect_not_null(
-				strstr(manual.data, heading), "%s: no heading", key->name);
-			cr_expect_not_null(
-				strstr(example.data, setting), "%s: not shown", key->name);
-			if (key->fallback != NULL)
-				cr_expect_not_null(strstr(manual.data, key->fallback));
-		}
-	}
-	cr_expect_null(fl_config_keys("sink:hot"));
-	fl_buf_finish(&manual);
-	fl_buf_finish(&example);
-}
-
-/* Appends `text` with every `from` in it as `to`. */
-static void replace(struct fl_buf *out, const char *text, const char *from, const char *to)
-{
-	for (const char *at; (at = strstr(text, from)) != NULL; text = at + strlen(from)) {
-		fl_buf_append(out, text, (size_t)(at - text));
-		fl_buf_text(out, to);
-	}
-	fl_buf_append(out, text, strlen(text) + 1);
-}
-
-Test(config, example_is_right_once_its_places_are_there)
-{
-	struct fl_buf example = { 0 }, placed = { 0 }, done = { 0 };
-	char secret[] = "/tmp/fastlane-test-XXXXXX", path[] = "/tmp/fastlane-test-XXXXXX";
-	write_file(secret, 0600, "x", 1);
-	read_all(TEST_SOURCES "/etc/fastlane.ini", &example);
-	replace(&placed, example.data, "/var/lib/fastlane", "/tmp");
-	replace(&done, placed.data, "/etc/fastlane/password", secret);
-	write_file(path, 0600, done.data, done.size - 1);
-	struct fl_config *config = load_good(path);
-	cr_expect_eq(config->sink_count, 3);
-	cr_expect_eq(config->rule_count, 2);
-	fl_config_destroy(config);
-	fl_buf_finish(&example);
-	fl_buf_finish(&placed);
-	fl_buf_finish(&done);
-	unlink(path);
-	unlink(secret);
 }
 
 Test(config, sizes_have_units)

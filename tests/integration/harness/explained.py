@@ -24,14 +24,14 @@ def escaped(raw):
 
 class Change:
     """One change: `what` (its first word), `definition`, `maps` (name -> what is said of the table),
-    `operations` (sink -> list of (kind, key, ttl, value))."""
+    `operations` (sink -> list of (kind, key, ttl, value)), `said` (sink -> the lines themselves)."""
 
     def __init__(self, head):
         self.what, rest = HEAD.fullmatch(head).groups()
         found = re.search(r"\(definition: (.*)\)$", rest)
         self.definition = found and found[1]
-        self.maps, self.operations, self.logs = {}, {}, []
-        self.sink, self.together = None, False
+        self.maps, self.operations, self.logs, self.said = {}, {}, [], {}
+        self.sink, self.together, self.halts = None, False, None
 
     def add(self, line):
         found = MAP.fullmatch(line)
@@ -45,14 +45,20 @@ class Change:
         if found:
             self.sink = found[1]
             if self.together:
-                self.operations[self.sink] = []  # in place of what each map does by itself
+                # In place of what each map does by itself.
+                self.operations[self.sink], self.said[self.sink] = [], []
             line = found[3]
-        elif line.startswith("  sink ") or "{generation}" in line:
+        elif line.startswith("  sink "):
+            name, text = re.fullmatch(r"  sink (\S+) \(\w+\): (.*)", line).groups()
+            self.said[name] = [text]
+            return
+        elif "{generation}" in line:
             return
         self.take(line.strip(" ") if not found else line)
 
     def take(self, text):
         operations = self.operations.setdefault(self.sink, [])
+        self.said.setdefault(self.sink, []).append(text)
         kind, _, rest = text.partition(" ")
         if kind in ("SET", "HASH"):
             key, ttl, existing, value = SET.fullmatch(text).groups()
@@ -61,6 +67,8 @@ class Change:
             operations.append((kind, rest, 0, None))
         elif kind == "logs:":
             self.logs.append(rest)
+        elif kind == "halts:":
+            self.halts = rest
         else:
             assert text == "no operation", text
 

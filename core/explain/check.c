@@ -90,7 +90,8 @@ static void check_columns(void *ctx, const struct fl_map_template *template)
 static bool is_used(const struct check *c, const struct fl_map_template *template, unsigned column)
 {
 	for (size_t i = 0; i < template->column_count; i++)
-		if (template->columns[i].whole &&
+		if ((template->columns[i].whole ||
+			    (template->columns[i].folded && c->table.folds_case[column])) &&
 			find_column(&c->table, template->columns[i].name) == (int)column)
 			return true;
 	return false;

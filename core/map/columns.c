@@ -14,23 +14,35 @@ struct telling {
 	struct fl_arena arena;
 };
 
-/* Whether the filters keep apart what they are given. (Of hashes nobody has seen two alike, and
- * what stands for NULL matters where there may be NULL.) */
-static bool is_whole(const struct fl_part *part)
+/* Whether the filters keep apart what they are given. (Of SHA-1 nobody meets two alike by chance,
+ * as may be of 64 bits; and what stands for NULL matters where there may be NULL.) */
+static bool is_whole(const struct fl_part *part, bool *ret_folded)
 {
 	for (size_t i = 0; i < part->filter_count; i++)
 		switch (part->filters[i].kind) {
+		case FL_FILTER_LOWER:
+		case FL_FILTER_UPPER:
+			*ret_folded = true;
+			break;
 		case FL_FILTER_HEX:
 		case FL_FILTER_BASE64:
 		case FL_FILTER_URLENCODE:
 		case FL_FILTER_SHA1:
-		case FL_FILTER_XXH64:
 		case FL_FILTER_DEFAULT:
 			break;
 		default:
 			return false;
 		}
 	return true;
+}
+
+static void tell_column(const struct fl_part *part, struct fl_map_column *ret)
+{
+	bool folded = false;
+	bool const whole = is_whole(part, &folded);
+	*ret = (struct fl_map_column){
+		.name = part->text, .whole = whole && !folded, .folded = whole && folded
+	};
 }
 
 static int tell_template(struct telling *t, const char *key, enum fl_template_use_for use,
@@ -52,8 +64,7 @@ static int tell_template(struct telling *t, const char *key, enum fl_template_us
 		told.has_db |= part->kind == FL_PART_DB;
 		told.has_table |= part->kind == FL_PART_TABLE;
 		if (part->kind == FL_PART_COLUMN)
-			columns[told.column_count++] = (struct fl_map_column){ .name = part->text,
-				.whole = is_whole(part) };
+			tell_column(part, &columns[told.column_count++]);
 	}
 	t->each(t->ctx, &told);
 	return 0;

@@ -62,7 +62,8 @@ int fl_map_ttl_check(const char *text, struct fl_err *err);
 /* A column that a template names. */
 struct fl_map_column {
 	struct fl_bytes name;
-	bool whole; /* two values never give the same text */
+	bool whole;  /* two values never give the same text ... */
+	bool folded; /* ... that differ in more than the case of letters */
 };
 
 /* What a rule's template is made of. */

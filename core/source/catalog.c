@@ -123,6 +123,12 @@ static int64_t number_or_null(const char *text)
 	return fl_number(text, INT64_MAX, &value) ? (int64_t)value : -1;
 }
 
+static bool is_ci(const char *collation)
+{
+	size_t const size = collation != NULL ? strlen(collation) : 0;
+	return size > 3 && strcmp(collation + size - 3, "_ci") == 0;
+}
+
 static int ask_columns(struct fl_catalog *catalog, struct fl_bytes db, struct fl_bytes table,
 	struct fl_arena *memory, struct fl_catalog_table *ret, struct fl_err *err)
 {
@@ -131,7 +137,7 @@ static int ask_columns(struct fl_catalog *catalog, struct fl_bytes db, struct fl
 	fl_buf_text(&sql,
 		"SELECT table_schema, table_name, column_name, data_type, column_type, "
 		"character_set_name, character_octet_length, numeric_precision, numeric_scale, "
-		"datetime_precision, is_nullable FROM information_schema.columns");
+		"datetime_precision, is_nullable, collation_name FROM information_schema.columns");
 	append_where(catalog->session, db, table, &sql);
 	fl_buf_text(&sql, " ORDER BY ordinal_position");
 	int result = ask(catalog, &sql, &rows, err);
@@ -140,8 +146,12 @@ static int ask_columns(struct fl_catalog *catalog, struct fl_bytes db, struct fl
 	bool failed = false;
 	ret->columns =
 		fl_arena_alloc(memory, ((size_t)mysql_num_rows(rows) + 1) * sizeof(*ret->columns));
-	for (MYSQL_ROW row; ret->columns != NULL && (row = mysql_fetch_row(rows)) != NULL;)
-		if (is_of(catalog, rows, row, db, table))
+	ret->folds_case = fl_arena_alloc(
+		memory, ((size_t)mysql_num_rows(rows) + 1) * sizeof(*ret->folds_case));
+	failed = ret->columns == NULL || ret->folds_case == NULL;
+	for (MYSQL_ROW row; !failed && (row = mysql_fetch_row(rows)) != NULL;)
+		if (is_of(catalog, rows, row, db, table)) {
+			ret->folds_case[ret->column_count] = is_ci(row[11]);
 			ret->columns[ret->column_count++] = (struct fl_schema_column){
 				.name = keep(rows, row, 2, memory, &failed),
 				.data_type = keep(rows, row, 3, memory, &failed),
@@ -153,7 +163,7 @@ static int ask_columns(struct fl_catalog *catalog, struct fl_bytes db, struct fl
 				.fraction = number_or_null(row[9]),
 				.nullable = row[10] != NULL && strcmp(row[10], "YES") == 0,
 			};
-	failed |= ret->columns == NULL;
+		}
 	mysql_free_result(rows);
 	return failed ? fl_err_set(err, FL_ENOMEM, "out of memory") : 0;
 }

@@ -36,6 +36,7 @@ struct fl_catalog_key {
 struct fl_catalog_table {
 	unsigned column_count;
 	struct fl_schema_column *columns; /* in their order */
+	bool *folds_case; /* of each: by its collation, letters in another case are the same */
 	unsigned key_count;
 	struct fl_catalog_key *keys;
 };

@@ -295,6 +295,8 @@ SCHEMA = (
     "UNIQUE KEY by_city (city(3)))",
     "CREATE TABLE visits (shop INT, day DATE, visits INT, PRIMARY KEY (shop, day))",
     "CREATE TABLE notes (note TEXT)",
+    "CREATE TABLE tags (tag VARCHAR(20) PRIMARY KEY) CHARACTER SET utf8 COLLATE utf8_general_ci",
+    "CREATE TABLE codes (code VARCHAR(20) PRIMARY KEY) CHARACTER SET utf8 COLLATE utf8_bin",
     "CREATE VIEW people AS SELECT id, email FROM users",
 )
 
@@ -304,6 +306,11 @@ CHECKED = {
     "by another unique key": ({"table": "users", "key": "u:{email}:{nick}"}, None),
     "by names in another case": ({"table": "users", "key": "u:{ID}"}, None),
     "by a key of two columns": ({"table": "visits", "key": "v:{day}:{shop}"}, None),
+    "by a key whose collation knows no cases": ({"table": "tags", "key": "t:{tag|lower|sha1}"}, None),
+    "by a key in lower case, whose collation knows cases": (
+        {"table": "codes", "key": "c:{code|lower}"}, ("key", False, "does not hold all")),
+    "by a short hash": ({"table": "codes", "key": "c:{code|xxh64}"}, ("key", False, "does not hold all")),
+    "by a long hash": ({"table": "codes", "key": "c:{code|sha1}"}, None),
     "by a part of the key": (
         {"table": "visits", "key": "v:{shop}"},
         ("key", False, r"v:\{shop\} does not hold all .*visits \(PRIMARY \(shop, day\)\)")),
@@ -359,10 +366,10 @@ def test_check_names_all_tables_that_a_wildcard_matches(source, fastlane, db):
                       {"all": {"table": db + ".*", "key": "{table}:{id}"}})
     done = command("-c", daemon.config, "--check")
     assert done.returncode == CONFIGURATION
-    for table in ("users", "visits", "notes"):
+    for table in ("users", "visits", "notes", "tags", "codes"):
         assert "    %s.%s: " % (db, table) in done.stdout
-    assert "people is a view" in done.stderr and "2 errors" in done.stderr
-    for table in ("visits", "notes"):
+    assert "people is a view" in done.stderr and "4 errors" in done.stderr
+    for table in ("visits", "notes", "tags", "codes"):
         assert "%s.%s has no column id" % (db, table) in done.stderr
 
 

@@ -261,8 +261,9 @@ def test_commands_of_the_page_print_what_it_says(start_server, redis, folder):
         assert done.returncode == 0, "%s\n%s%s" % (block.where, script, done.stderr)
         pattern = "".join(".*" if line == "..." else re.escape(line).replace(r"\.\.\.", ".*") + "\n"
                           for line in expected)
-        assert re.fullmatch(pattern, re.sub("\n+", "\n", done.stdout), re.DOTALL), "%s\n%sin the page:\n%s\nprinted:\n%s%s" % (
-            block.where, script, "\n".join(expected), done.stdout, done.stderr)
+        printed = re.sub("\n+", "\n", done.stdout)
+        assert re.fullmatch(pattern, printed, re.DOTALL), "%s\n%sin the page:\n%s\nprinted:\n%s%s" % (
+            block.where, script, "\n".join(expected), printed, done.stderr)
     for database in (0, 1):
         there = redis.client()
         there.select(database)

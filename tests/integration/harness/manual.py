@@ -17,7 +17,8 @@ import re
 PAGES = os.path.join(os.path.dirname(__file__), "..", "..", "..", "etc")
 NAMES = ("fastlane.1", "fastlane.ini.5", "fastlane-redis.5", "fastlane-memcached.5", "fastlane-stdout.5")
 
-ESCAPES = {"e": "\\", "-": "-", "&": "", "(aq": "'", "(ga": "`", "(ti": "~", "(ha": "^", "(lq": '"', "(rq": '"'}
+ESCAPES = {"e": "\\", "-": "-", "&": "", "(aq": "'", "(ga": "`", "(ti": "~", "(ha": "^",
+           "(lq": '"', "(rq": '"'}
 CHANGE = re.compile(r"(INSERT|UPDATE|DELETE|REPLACE|SET|TRUNCATE|ALTER|RENAME|CREATE|DROP) |\{")
 
 

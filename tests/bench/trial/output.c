@@ -91,7 +91,9 @@ static void read_answers(long lines)
 
 static void settle_oldest(void)
 {
-	read_answers(due[first++ % WINDOW_MAX]);
+	long const lines = due[first % WINDOW_MAX];
+	due[first++ % WINDOW_MAX] = 0;
+	read_answers(lines);
 }
 
 static void send_batch(struct batch *batch)
@@ -287,7 +289,8 @@ void output_commit(uint64_t position)
 		return;
 	size_t const size = (size_t)(put_unsigned(number, position) - number);
 	char *out = filling->data + filling->size;
-	out = put(out, "*3\r\n$3\r\nSET\r\n$14\r\ntrial:position\r\n", 35);
+	out = put(out, "*3\r\n$3\r\nSET\r\n", 13);
+	out = put_bulk(out, "trial:position", 14);
 	out = put_bulk(out, number, size);
 	out = put(out, "*1\r\n$4\r\nEXEC\r\n", 14);
 	filling->size = (size_t)(out - filling->data);

@@ -89,7 +89,7 @@ BARS = {
 COLOURS = ["#b0b0b0", "#707070", "#d1495b", "#66a182", "#2e4057", "#edae49"]
 LEGEND = {"packets": "packets alone", "redis-writer": "plain writer", "memcached-writer": "plain writer",
           "stdout": "fastlane", "redis": "fastlane", "memcached": "fastlane", "connector": "Connector/C",
-          "mariadb-binlog": "mariadb-binlog", "redis-zongji": "zongji, node-redis",
+          "zongji": "zongji", "mariadb-binlog": "mariadb-binlog", "redis-zongji": "zongji, node-redis",
           "memcached-library": "libmemcached"}
 
 
@@ -102,7 +102,7 @@ def script(results, path):
     yield "set style histogram clustered gap 1"
     yield "set style fill solid border -1"
     yield "set logscale y"
-    yield "set yrange [5:*]"
+    yield "set yrange [1:20000]"
     yield "set grid ytics"
     yield "set key outside below horizontal"
     yield "set ylabel 'thousand rows a second'"

@@ -219,7 +219,7 @@ static inline const uint8_t *decode_column(
 	case MYSQL_TYPE_STRING:
 		if (column->is_binary)
 			return set_padded(column, value, at + 1, *at, arena);
-		/* fallthrough */
+		__attribute__((fallthrough));
 	case MYSQL_TYPE_VARCHAR:
 	case MYSQL_TYPE_VAR_STRING:
 		if (column->length_bytes == 2)

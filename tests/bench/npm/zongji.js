@@ -13,7 +13,10 @@ const [port, file, rows, redisPort] = process.argv.slice(2);
 const UNANSWERED = 10000; // commands, before zongji has to wait
 const PIECE = 64 * 1024;
 
-const redis = redisPort && createClient({ url: `redis://127.0.0.1:${redisPort}` });
+// Without a limit on the time of a command, which costs it a timer each.
+const redis = redisPort && createClient({
+  url: `redis://127.0.0.1:${redisPort}`, commandOptions: { timeout: undefined },
+});
 let left = Number(rows);
 let text = '';
 let pending = [];

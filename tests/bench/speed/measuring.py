@@ -55,7 +55,7 @@ def empty_caches(bench, contender):
 
 
 def measure(bench, contender, out=os.devnull):
-    """A Run; None if the contender is not there."""
+    """A Run; None if the contender is not there, or is a peer that has failed."""
     rows = contender.rows(bench.workload)
     command = contender.command(bench, rows)
     if command is None or bench.workload.name in contender.without:
@@ -71,7 +71,11 @@ def measure(bench, contender, out=os.devnull):
                                 stdout=file, stderr=said, env=ENVIRONMENT).returncode
         said.seek(0)
         if status:
-            sys.exit("%s (%s): status %d\n%s" % (contender.title, contender.name, status, said.read()[-3000:]))
+            text = "%s (%s): status %d\n%s" % (contender.title, contender.name, status, said.read()[-3000:])
+            if not contender.is_peer:
+                sys.exit(text)
+            print(text, flush=True)
+            return None
     with open(taken) as file:
         words = file.read().split()
     seconds = float(words[0])

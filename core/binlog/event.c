@@ -89,11 +89,15 @@ static int corrupt(uint8_t type, struct fl_err *err, const char *what)
  * use" were not set. */
 static bool checksum_fits(const uint8_t *data, size_t size)
 {
-	uint8_t flags = data[FLAGS_OFFSET] & (uint8_t)~FLAG_IN_USE;
+	uint8_t const flags = data[FLAGS_OFFSET] & (uint8_t)~FLAG_IN_USE;
 	size_t const end = size - CHECKSUM_SIZE;
-	uint32_t crc = libdeflate_crc32(0, data, FLAGS_OFFSET);
-	crc = libdeflate_crc32(crc, &flags, 1);
-	crc = libdeflate_crc32(crc, data + FLAGS_OFFSET + 1, end - FLAGS_OFFSET - 1);
+	size_t const head = flags != data[FLAGS_OFFSET] ? FLAGS_OFFSET + 1 : 0;
+	uint32_t crc = 0;
+	if (head > 0) {
+		crc = libdeflate_crc32(0, data, FLAGS_OFFSET);
+		crc = libdeflate_crc32(crc, &flags, 1);
+	}
+	crc = libdeflate_crc32(crc, data + head, end - head);
 	return crc == fl_le(data + end, CHECKSUM_SIZE);
 }
 

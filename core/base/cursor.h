@@ -6,6 +6,7 @@
 #ifndef FL_CURSOR_H
 #define FL_CURSOR_H
 
+#include <endian.h>
 #include <fastlane/change.h>
 
 struct fl_cursor {
@@ -48,9 +49,23 @@ static inline struct fl_bytes fl_take_bytes(struct fl_cursor *c, size_t size)
 static inline uint64_t fl_le(const uint8_t *at, size_t size)
 {
 	uint64_t value = 0;
-	for (size_t i = size; i-- > 0;)
-		value = value << 8 | at[i];
-	return value;
+	uint32_t four;
+	uint16_t two;
+	switch (size) {
+	case 2:
+		memcpy(&two, at, sizeof(two));
+		return le16toh(two);
+	case 4:
+		memcpy(&four, at, sizeof(four));
+		return le32toh(four);
+	case 8:
+		memcpy(&value, at, sizeof(value));
+		return le64toh(value);
+	default:
+		for (size_t i = size; i-- > 0;)
+			value = value << 8 | at[i];
+		return value;
+	}
 }
 
 static inline uint64_t fl_take_uint(struct fl_cursor *c, size_t size)

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 
 #include "base/cursor.h"
+#include "binlog/value.h"
 
 /* MySQL's numbers run from 1 to below INT64_MAX; the end of an interval on the wire is exclusive
  * and may thus be INT64_MAX itself. */
@@ -30,22 +31,33 @@ struct fl_gtid_set {
 
 size_t fl_gtid_format(const struct fl_gtid *gtid, char text[FL_GTID_TEXT_SIZE])
 {
-	if (gtid->kind == FL_GTID_MARIADB)
-		return (size_t)snprintf(text, FL_GTID_TEXT_SIZE, "%" PRIu32 "-%" PRIu32 "-%" PRIu64,
-			gtid->domain, gtid->server, gtid->number);
-	text[0] = '\0';
+	static const char hex[] = "0123456789abcdef";
+	char *to = text;
+	*to = '\0';
 	if (gtid->kind == FL_GTID_NONE)
 		return 0;
-	static const char hex[] = "0123456789abcdef";
-	size_t size = 0;
-	for (size_t i = 0; i < sizeof(gtid->uuid); i++) {
-		if (i == 4 || i == 6 || i == 8 || i == 10)
-			text[size++] = '-';
-		text[size++] = hex[gtid->uuid[i] >> 4];
-		text[size++] = hex[gtid->uuid[i] & 15];
+	if (gtid->kind == FL_GTID_MARIADB) {
+		to = fl_uint_write(gtid->domain, to);
+		*to++ = '-';
+		to = fl_uint_write(gtid->server, to);
+		*to++ = '-';
+	} else {
+		for (size_t i = 0; i < sizeof(gtid->uuid); i++) {
+			if (i == 4 || i == 6 || i == 8 || i == 10)
+				*to++ = '-';
+			*to++ = hex[gtid->uuid[i] >> 4];
+			*to++ = hex[gtid->uuid[i] & 15];
+		}
+		size_t const tag = strlen(gtid->tag);
+		if (tag > 0)
+			*to++ = ':';
+		memcpy(to, gtid->tag, tag);
+		to += tag;
+		*to++ = ':';
 	}
-	return size + (size_t)snprintf(text + size, FL_GTID_TEXT_SIZE - size, "%s%s:%" PRIu64,
-			      gtid->tag[0] != '\0' ? ":" : "", gtid->tag, gtid->number);
+	to = fl_uint_write(gtid->number, to);
+	*to = '\0';
+	return (size_t)(to - text);
 }
 
 struct fl_gtid_set *fl_gtid_set_create(void)

@@ -164,8 +164,8 @@ static void look_at_next(struct daemon *d)
 		return;
 	case FL_ANSWER_NO:
 		fl_error(NULL, "%s: %s: the configuration stays as it was", d->path,
-			next->starter.misfits ? "its maps do not fit the source's tables"
-					      : "its source can't be used");
+			next->starter.misfit != NULL ? next->starter.misfit
+						     : "its source can't be used");
 		fl_regime_destroy(next);
 		d->next = NULL;
 		return;
@@ -210,7 +210,7 @@ static void look_at_current(struct daemon *d)
 		break;
 	case FL_ANSWER_NO:
 		if (!d->stopping)
-			r->code = r->starter.misfits ? FL_EXIT_CONFIG : FL_EXIT_SOURCE;
+			r->code = r->starter.misfit != NULL ? FL_EXIT_CONFIG : FL_EXIT_SOURCE;
 		break;
 	case FL_ANSWER_NONE:
 		break;

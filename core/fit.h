@@ -10,13 +10,17 @@
 struct fl_fit {
 	const struct fl_config *config;
 	const char *path; /* of the configuration; NULL: it has no maps */
-	bool strict;	  /* what does not fit is refused */
+	bool halt;	  /* what does not fit is refused ... */
+	bool replaces;	  /* ... as it is if another configuration is in force, and so is what can't
+			   * be checked */
+	bool (*stopped)(void *ctx);
+	void *ctx;
 };
 
-/* Asks the source, `host` before the others, and logs what does not fit, with file and line. False
- * if it is to be refused. Where it is not, a row that does not fit is a doubt, as ever: tables can
- * change at any time, and a daemon that will not start for one of them leaves the keys of all of
- * them stale. Blocks. */
-bool fl_fit_check(const struct fl_fit *fit, unsigned host);
+/* Asks that host of the source, for ten seconds at most, and logs what does not fit, with file and
+ * line. NULL, or why the configuration is to be refused. Where it is not, a row that does not fit
+ * is a doubt, as ever: tables can change at any time, and a daemon that will not start for one of
+ * them leaves the keys of all of them stale. Blocks. */
+const char *fl_fit_check(const struct fl_fit *fit, unsigned host);
 
 #endif

@@ -55,7 +55,9 @@ struct fl_regime *fl_regime_create(struct fl_config *config, const char *path, i
 		.hosts = &r->hosts,
 		.files = files,
 		.map = config->map,
-		.fit = { config, path, config->on_doubt == FL_ON_DOUBT_HALT },
+		.fit = { .config = config,
+			.path = path,
+			.halt = config->on_doubt == FL_ON_DOUBT_HALT },
 		.wants = is_mapped,
 		.wants_ctx = r,
 		.until_current = until_current && files == NULL,
@@ -114,7 +116,7 @@ int fl_regime_ask(struct fl_regime *r, struct fl_regime *before, struct fl_err *
 {
 	if (before != NULL && r->lane_config.files == NULL)
 		keep_host(r, before);
-	r->starter.fit.strict |= before != NULL;
+	r->starter.fit.replaces = before != NULL;
 	int result = fl_starter_start(&r->starter, err);
 	r->asking = result == 0;
 	return result;

@@ -67,7 +67,7 @@ struct fl_regime *fl_regime_create(struct fl_config *config, const char *path, i
 void fl_regime_destroy(struct fl_regime *regime);
 
 /* Asks the source; begins with the host that `before` (may be NULL) has in use. To take the place
- * of another one, all of its maps must fit the source's tables. */
+ * of another one, its maps must fit the source's tables. */
 int fl_regime_ask(struct fl_regime *regime, struct fl_regime *before, struct fl_err *err);
 enum fl_answer { FL_ANSWER_NONE, FL_ANSWER_YES, FL_ANSWER_NO };
 /* NONE while the source is being asked. To be called until there is another answer, and then not

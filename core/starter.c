@@ -64,15 +64,24 @@ static int ask_all(struct fl_starter *s)
 	return result;
 }
 
+static bool is_stopped(void *ctx)
+{
+	struct fl_starter *s = ctx;
+	uv_mutex_lock(&s->mutex);
+	bool const stop = s->stop;
+	uv_mutex_unlock(&s->mutex);
+	return stop;
+}
+
 static void run(void *ctx)
 {
 	struct fl_starter *s = ctx;
 	for (unsigned delay = 1;;
 		delay = delay * 2 < LONGEST_DELAY_S ? delay * 2 : LONGEST_DELAY_S) {
 		int result = ask_all(s);
-		s->misfits = result == 0 && s->files == NULL &&
-			     !fl_fit_check(&s->fit, fl_hosts_current(s->hosts));
-		s->ok = result == 0 && !s->misfits;
+		if (result == 0 && s->files == NULL)
+			s->misfit = fl_fit_check(&s->fit, fl_hosts_current(s->hosts));
+		s->ok = result == 0 && s->misfit == NULL;
 		if (result != FL_ELOST)
 			break;
 		atomic_store(&s->in_vain, true);
@@ -93,6 +102,8 @@ static void run(void *ctx)
 
 int fl_starter_start(struct fl_starter *s, struct fl_err *err)
 {
+	s->fit.stopped = is_stopped;
+	s->fit.ctx = s;
 	if (uv_mutex_init(&s->mutex) != 0)
 		return fl_err_set(err, FL_ENOMEM, "no memory for a lock");
 	if (uv_cond_init(&s->wake) != 0) {

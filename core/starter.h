@@ -33,8 +33,8 @@ struct fl_starter {
 	/* To be read once `done` is set. */
 	atomic_bool done;
 	bool ok;
-	bool misfits;	/* not ok: the source is, but the maps do not fit it */
-	bool fold_case; /* how the source compares the names of tables */
+	const char *misfit; /* not ok: the source is, but the maps are not, and why */
+	bool fold_case;	    /* how the source compares the names of tables */
 	struct fl_position start;
 	struct fl_position current; /* with until_current */
 

@@ -203,8 +203,8 @@ static void load_own(struct fl_loader *l, struct fl_sink_config *sink)
 	sink->max_batch_ops = (size_t)s->integer(s->ctx, "max_batch_ops");
 	sink->coalesce =
 		s->integer(s->ctx, "coalesce") != 0 || (sink->plugin->takes & FL_TAKES_ATOMIC) != 0;
-	if (strcmp(s->text(s->ctx, "match"), "first") == 0 &&
-		fl_map_match_first(l->config->map, sink->name) != 0)
+	sink->match_first = strcmp(s->text(s->ctx, "match"), "first") == 0;
+	if (sink->match_first && fl_map_match_first(l->config->map, sink->name) != 0)
 		out_of_memory(l);
 }
 

@@ -17,6 +17,7 @@ struct fl_sink_config {
 	struct fl_options *options;
 	struct fl_options *own; /* private: of the keys that every sink has */
 	bool coalesce;
+	bool match_first;
 	size_t max_batch_ops, max_batch_bytes;
 };
 

@@ -8,6 +8,9 @@
 enum { LINE_LIMIT = 198, NAME_LIMIT = 49 };
 enum { VALUE_LIMIT = 16384 }; /* of several lines */
 
+/* As isspace() has it, for inih. */
+#define WHITE " \t\r\v\f"
+
 struct fl_problem {
 	struct fl_problem *next;
 	unsigned line;
@@ -27,6 +30,7 @@ struct reader {
 	struct fl_section *section; /* the one we are in; NULL: a broken one, whose keys are lost */
 	bool before_any;	    /* section */
 	struct fl_setting *setting; /* of the last line with a key; NULL: it is lost */
+	size_t room;		    /* of its value, in the arena */
 	bool goes_on;		    /* the line, in the next one ... */
 	bool continues;		    /* ... and it is the next of one that does */
 };
@@ -71,11 +75,11 @@ static bool is_blank(char c)
 	return c == ' ' || c == '\t';
 }
 
-/* Where inih lets a comment begin: at a semicolon behind a blank. */
+/* Where inih lets a comment begin: at a semicolon behind white space. */
 static const char *inline_comment(const char *text)
 {
 	for (const char *at = text; *at != '\0'; at++)
-		if (*at == ';' && at > text && is_blank(at[-1]))
+		if (*at == ';' && at > text && strchr(WHITE, at[-1]) != NULL)
 			return at;
 	return NULL;
 }
@@ -85,7 +89,7 @@ static size_t content(const char *text)
 {
 	const char *comment = inline_comment(text);
 	size_t size = comment != NULL ? (size_t)(comment - text) : strlen(text);
-	while (size > 0 && strchr(" \t\r\v\f", text[size - 1]) != NULL)
+	while (size > 0 && strchr(WHITE, text[size - 1]) != NULL)
 		size--;
 	return size;
 }
@@ -155,7 +159,7 @@ static void begin_section(struct reader *r)
 /* A line behind one that goes on: whether inih may see it. A comment may stand between the two. */
 static bool check_continuation(struct reader *r, size_t length)
 {
-	const char *start = r->text + strspn(r->text, " \t\r\v\f");
+	const char *start = r->text + strspn(r->text, WHITE);
 	size_t size = content(r->text);
 	if (*start == ';' || *start == '#')
 		return false;
@@ -163,7 +167,7 @@ static bool check_continuation(struct reader *r, size_t length)
 	if (start == r->text || size == 0) {
 		fl_problem(r->problems, true, r->line,
 			"the line above ends in a backslash: what goes on there begins with white "
-			"space");
+			"space and is not empty");
 		r->goes_on = false;
 		r->setting = NULL;
 		return false;
@@ -185,7 +189,7 @@ static bool check_line(struct reader *r, size_t size)
 		fl_problem(r->problems, true, r->line, "there is a NUL byte in the line");
 		return false;
 	}
-	const char *start = text + strspn(text, " \t\r\v\f");
+	const char *start = text + strspn(text, WHITE);
 	if (r->goes_on)
 		return check_continuation(r, size);
 	if (*start == '\0' || *start == ';' || *start == '#')
@@ -265,19 +269,28 @@ static void join(struct reader *r, const char *text)
 	size_t added = content(text), size = strlen(setting->value);
 	take_backslash(text, &added);
 	setting->cut |= inline_comment(r->text) != NULL;
-	char *joined = fl_arena_alloc(r->memory, size + added + 2);
-	if (joined == NULL) {
-		r->problems->no_memory = true;
+	size_t const total = size + (size > 0) + added;
+	if (total > VALUE_LIMIT) {
+		fl_problem(r->problems, true, r->line, "the value has more than %d bytes",
+			VALUE_LIMIT);
+		r->setting = NULL;
 		return;
 	}
-	int const total = snprintf(joined, size + added + 2, "%s%s%.*s", setting->value,
-		size > 0 ? " " : "", (int)added, text);
-	if (total <= VALUE_LIMIT) {
-		setting->value = joined;
-		return;
+	if (total >= r->room) {
+		r->room = 2 * total + 1;
+		char *grown = fl_arena_alloc(r->memory, r->room);
+		if (grown == NULL) {
+			r->problems->no_memory = true;
+			r->setting = NULL;
+			return;
+		}
+		memcpy(grown, setting->value, size);
+		setting->value = grown;
 	}
-	fl_problem(r->problems, true, r->line, "the value has more than %d bytes", VALUE_LIMIT);
-	r->setting = NULL;
+	if (size > 0)
+		setting->value[size] = ' ';
+	memcpy(setting->value + total - added, text, added);
+	setting->value[total] = '\0';
 }
 
 static int take_setting(void *user, const char *section_text, const char *key, const char *value)
@@ -298,7 +311,7 @@ static int take_setting(void *user, const char *section_text, const char *key, c
 	struct fl_setting *setting = fl_arena_alloc(r->memory, sizeof(*setting));
 	char *key_copy = copy(r, key, strlen(key));
 	size_t size = strlen(value);
-	if (r->goes_on && size > 0)
+	if (r->goes_on && size > 0 && value[size - 1] == '\\')
 		for (size--; size > 0 && is_blank(value[size - 1]);)
 			size--; /* the backslash */
 	char *value_copy = copy(r, value, size);
@@ -315,6 +328,7 @@ static int take_setting(void *user, const char *section_text, const char *key, c
 	*r->section->last = setting;
 	r->section->last = &setting->next;
 	r->setting = setting;
+	r->room = 0;
 	return 1;
 }
 

@@ -12,7 +12,8 @@
 
 struct fl_setting {
 	struct fl_setting *next;
-	const char *key, *value;
+	const char *key;
+	char *value;
 	unsigned line;
 	bool cut; /* a comment on the line begins within what may have been meant as the value */
 };

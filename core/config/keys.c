@@ -3,6 +3,7 @@
  * The keys of the core's own sections, declared the way plugins declare theirs.
  */
 #include <errno.h>
+#include <limits.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -33,10 +34,14 @@ static bool check_state_dir(const char *path, struct fl_err *err)
 
 static bool check_plugin_path(const char *path, struct fl_err *err)
 {
-	char directory[256]; /* more than a line of the file can hold */
+	char directory[PATH_MAX];
 	for (const char *at = path; *at != '\0'; at += *at == ':') {
 		size_t size = strcspn(at, ":");
 		struct fl_err why;
+		if (size >= sizeof(directory)) {
+			fl_err_set(err, FL_EINVAL, "holds a directory's name that is too long");
+			return false;
+		}
 		snprintf(directory, sizeof(directory), "%.*s", (int)size, at);
 		if (size > 0 && !check_directory(directory, false, &why)) {
 			fl_err_set(err, FL_EINVAL,

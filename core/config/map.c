@@ -19,7 +19,7 @@ static void check_sink_names(
 {
 	size_t names = 0;
 	for (const char *at = setting->value; *(at += strspn(at, ", \t")) != '\0'; names++) {
-		char name[256], text[300]; /* a line of the file has less */
+		char name[256], text[300]; /* longer than any sink's */
 		size_t size = strcspn(at, ", \t");
 		snprintf(name, sizeof(name), "%.*s", (int)size, at);
 		snprintf(text, sizeof(text), "sink:%s", name);

@@ -14,6 +14,7 @@ enum {
 
 struct check {
 	struct fl_explainer e;
+	bool (*stopped)(void *ctx);
 	struct fl_arena names_memory, memory; /* and that of the table under way */
 	int fatal;
 	size_t name_count;
@@ -25,6 +26,7 @@ struct check {
 	const struct fl_catalog_name *name;
 	struct fl_catalog_table table;
 	bool missing;			     /* a column that the rule names */
+	bool sees_all;			     /* then: all columns were there to be seen */
 	const struct fl_catalog_key *unique; /* the unique key that the rule's key holds */
 };
 
@@ -68,6 +70,18 @@ static bool only_deletes(const struct fl_map_config *rule)
 	       (mode != NULL && strcmp(mode, "invalidate") == 0);
 }
 
+static bool must_stop(const struct check *c)
+{
+	return c->stopped != NULL && c->stopped(c->e.ctx);
+}
+
+/* How much of a template is shown: it may go on for many lines. */
+static int shown_size(struct fl_bytes text)
+{
+	enum { MOST = 100 };
+	return text.size < MOST ? (int)text.size : MOST;
+}
+
 static void check_columns(void *ctx, const struct fl_map_template *template)
 {
 	struct check *c = ctx;
@@ -76,13 +90,18 @@ static void check_columns(void *ctx, const struct fl_map_template *template)
 		struct fl_buf names = { 0 };
 		if (find_column(&c->table, column) >= 0)
 			continue;
+		if (!c->missing)
+			c->sees_all =
+				fl_catalog_sees_all(c->e.catalog, c->name->db, c->name->table);
 		append_columns(c, &names);
 		c->missing = true;
-		tell(c, true, c->rule, template->key,
-			"%.*s: %.*s.%.*s has no column %.*s; it has %s", (int)template->text.size,
-			template->text.data, (int)c->name->db.size, c->name->db.data,
-			(int)c->name->table.size, c->name->table.data, (int)column.size,
-			column.data, names.failed ? "others" : names.data);
+		tell(c, c->sees_all, c->rule, template->key,
+			"%.*s: %.*s.%.*s has no column %.*s%s; it has %s",
+			shown_size(template->text), template->text.data, (int)c->name->db.size,
+			c->name->db.data, (int)c->name->table.size, c->name->table.data,
+			(int)column.size, column.data,
+			c->sees_all ? "" : " that the account can see (GRANT SELECT)",
+			names.failed ? "others" : names.data);
 		fl_buf_finish(&names);
 	}
 }
@@ -149,7 +168,7 @@ static void check_unique(void *ctx, const struct fl_map_template *template)
 			"%.*s does not hold all columns of a unique key of %.*s.%.*s (%s): two "
 			"rows with the same key overwrite each other, and one that is deleted "
 			"takes the other's away",
-			(int)template->text.size, template->text.data, (int)c->name->db.size,
+			shown_size(template->text), template->text.data, (int)c->name->db.size,
 			c->name->db.data, (int)c->name->table.size, c->name->table.data,
 			any ? keys.data : "it has none whose columns are all NOT NULL");
 	fl_buf_finish(&keys);
@@ -259,6 +278,8 @@ static void check_tables_apart(void *ctx, const struct fl_map_template *template
 		return;
 	for (size_t i = 0; i < c->name_count; i++) {
 		const struct fl_catalog_name *a = &c->names[i];
+		if (must_stop(c))
+			return;
 		if (a->is_view || !fl_map_wants(c->map, a->db, a->table))
 			continue;
 		for (size_t k = i + 1; k < c->name_count; k++) {
@@ -270,7 +291,7 @@ static void check_tables_apart(void *ctx, const struct fl_map_template *template
 			tell(c, false, c->rule, template->key,
 				"%.*s: rows of %.*s.%.*s and %.*s.%.*s can have the same key: "
 				"unless their columns are never the same, put {%s} into it",
-				(int)template->text.size, template->text.data, (int)a->db.size,
+				shown_size(template->text), template->text.data, (int)a->db.size,
 				a->db.data, (int)a->table.size, a->table.data, (int)b->db.size,
 				b->db.data, (int)b->table.size, b->table.data,
 				same_text(a->db, b->db) ? "table" : "db");
@@ -292,6 +313,8 @@ static int check_rule(struct check *c, size_t r, struct fl_err *err)
 			fl_config_map_line(rule, NULL), rule->rule.table, rule->rule.key);
 	for (size_t i = 0; i < c->name_count && code == 0; i++) {
 		const struct fl_catalog_name *name = &c->names[i];
+		if (must_stop(c))
+			return fl_err_set(err, FL_ESTOPPED, "there was no time for it");
 		if (!fl_map_wants(c->map, name->db, name->table))
 			continue;
 		tables++;
@@ -319,15 +342,16 @@ static int check_rule(struct check *c, size_t r, struct fl_err *err)
 	return code;
 }
 
-int fl_explain_check(const struct fl_config *config, const char *path, unsigned first_host,
-	FILE *out, fl_report *report, void *ctx)
+int fl_explain_check(const struct fl_config *config, const char *path, int host, FILE *out,
+	fl_report *report, bool (*stopped)(void *ctx), void *ctx)
 {
 	struct check c = { .e = { .config = config,
 				   .path = path,
 				   .out = out,
-				   .first_host = first_host,
+				   .host = host,
 				   .report = report,
-				   .ctx = ctx } };
+				   .ctx = ctx },
+		.stopped = stopped };
 	struct fl_err err = { 0 };
 	int code = fl_explainer_init(&c.e, &err);
 	if (code == 0 && !fl_explainer_connect(&c.e))
@@ -344,5 +368,5 @@ int fl_explain_check(const struct fl_config *config, const char *path, unsigned 
 	fl_arena_finish(&c.memory);
 	fl_arena_finish(&c.names_memory);
 	fl_explainer_finish(&c.e);
-	return code == FL_ENOMEM ? code : c.fatal;
+	return code == FL_ENOMEM || c.fatal == 0 ? code : c.fatal;
 }

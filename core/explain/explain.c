@@ -46,7 +46,7 @@ bool fl_explainer_connect(struct fl_explainer *e)
 	if (e->asked)
 		return e->catalog != NULL;
 	e->asked = true;
-	if (fl_catalog_open(&e->config->source, e->first_host, &e->catalog, &e->unreachable) != 0)
+	if (fl_catalog_open(&e->config->source, e->host, &e->catalog, &e->unreachable) != 0)
 		return false;
 	bool const fold = fl_catalog_server(e->catalog)->fold_case;
 	fl_map_fold_case(e->config->map, fold);
@@ -397,7 +397,7 @@ int fl_explain(const struct fl_config *config, const char *path, const char *tex
 	fl_report *report, void *ctx)
 {
 	struct fl_explainer e = {
-		.config = config, .path = path, .out = out, .report = report, .ctx = ctx
+		.config = config, .path = path, .out = out, .host = -1, .report = report, .ctx = ctx
 	};
 	struct known known = { 0 };
 	struct fl_err err = { 0 };

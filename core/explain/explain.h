@@ -20,10 +20,11 @@ int fl_explain(const struct fl_config *config, const char *path, const char *tex
 	fl_report *report, void *ctx);
 
 /* Tells what each map does to the source's tables. What is wrong is reported with file and line.
- * Where the source can't be asked, that is a warning and all there is. `first_host`: the one to try
- * before the others. `out` NULL: only what is wrong is told, of the first hundred tables of each
- * map. Returns the number of fatal problems, or FL_ENOMEM. */
-int fl_explain_check(const struct fl_config *config, const char *path, unsigned first_host,
-	FILE *out, fl_report *report, void *ctx);
+ * `host`: the one to ask, or -1 for any. `out` NULL: only what is wrong is told, of the first
+ * hundred tables of each map. `stopped` (may be NULL) is asked now and then whether to end. Returns
+ * the number of fatal problems; FL_ENOMEM; or, if there were none before, FL_ESTOPPED or another
+ * FL_E... where the source can't be asked, which has been reported as a warning. */
+int fl_explain_check(const struct fl_config *config, const char *path, int host, FILE *out,
+	fl_report *report, bool (*stopped)(void *ctx), void *ctx);
 
 #endif

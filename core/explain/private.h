@@ -12,7 +12,7 @@ struct fl_explainer {
 	const struct fl_config *config;
 	const char *path;
 	FILE *out; /* checking: may be NULL */
-	unsigned first_host;
+	int host;  /* to ask; -1: any that answers */
 	fl_report *report;
 	void *ctx;
 	struct fl_map **maps;	    /* of each rule alone, in the order of the file */

@@ -32,10 +32,13 @@ void fl_show_text(FILE *out, struct fl_bytes text)
 	}
 }
 
-static void show_operation(FILE *out, const struct fl_operation *operation)
+/* `forgotten`: the same change clears keys after it. A cache that can't do that within a
+ * transaction forgets with them what was set before. */
+static void show_operation(FILE *out, const struct fl_operation *operation, bool forgotten)
 {
 	struct fl_bytes fields = operation->value, name, text;
-	switch (operation->kind) {
+	bool const sets = operation->kind == FL_KEY_SET || operation->kind == FL_KEY_HASH;
+	switch (forgotten && sets ? FL_KEY_DELETE : operation->kind) {
 	case FL_KEY_SET:
 	case FL_KEY_HASH:
 		fputs(operation->kind == FL_KEY_SET ? "SET " : "HASH ", out);
@@ -116,10 +119,13 @@ static void show_outcome(FILE *out, const struct fl_sink_config *sink, const str
 		fputc('\n', out);
 		first = false;
 	}
+	size_t cleared = o->count;
+	while (cleared > 0 && o->operations[cleared - 1].kind != FL_KEY_CLEAR)
+		cleared--;
 	for (size_t i = 0; i < o->count; i++, first = false) {
 		if (!first)
 			indent(out, width);
-		show_operation(out, &o->operations[i]);
+		show_operation(out, &o->operations[i], i < cleared);
 	}
 	if (o->count == 0) {
 		if (!first)
@@ -146,9 +152,15 @@ static void append_outcome(struct fl_buf *out, const struct outcome *o)
 	}
 }
 
-/* `texts`: the operations of each sink are added to its one, to be held against all rules'. */
+/* What the maps before have made for one sink. */
+struct apart {
+	struct fl_buf text; /* its operations, to be held against those of all maps */
+	size_t count;	    /* of the maps that made some */
+	const char *taken;  /* the first map that matches the table, where no other is used */
+};
+
 static int show_rule(
-	struct fl_explainer *e, size_t r, const struct fl_change *change, struct fl_buf *texts)
+	struct fl_explainer *e, size_t r, const struct fl_change *change, struct apart *apart)
 {
 	const struct fl_config *config = e->config;
 	const struct fl_map_config *rule = &config->rules[r];
@@ -164,10 +176,13 @@ static int show_rule(
 		if ((sink->plugin->takes & FL_TAKES_OPERATIONS) == 0 ||
 			!fl_map_has_rules(e->maps[r], sink->name))
 			continue;
-		code = map_change(e, e->maps[r], sink->name, change, &outcomes[s]);
 		any = true;
+		if (apart[s].taken != NULL)
+			continue;
+		code = map_change(e, e->maps[r], sink->name, change, &outcomes[s]);
 		concerned |= outcomes[s].count > 0 || outcomes[s].code < 0;
-		append_outcome(&texts[s], &outcomes[s]);
+		apart[s].count += outcomes[s].count > 0;
+		append_outcome(&apart[s].text, &outcomes[s]);
 	}
 	fprintf(e->out, "  map %s (%s:%u): %s%s\n", rule->rule.name, e->path,
 		fl_config_map_line(rule, NULL),
@@ -175,8 +190,17 @@ static int show_rule(
 		      : (concerned ? "is concerned" : "is not concerned"),
 		any ? "" : ", but it is for no sink");
 	for (size_t s = 0; s < config->sink_count; s++) {
+		const struct fl_sink_config *sink = &config->sinks[s];
 		if (outcomes[s].mapper != NULL && code == 0 && (named ? matches : concerned))
-			show_outcome(e->out, &config->sinks[s], &outcomes[s]);
+			show_outcome(e->out, sink, &outcomes[s]);
+		else if (apart[s].taken != NULL && matches &&
+			 fl_map_has_rules(e->maps[r], sink->name))
+			fprintf(e->out,
+				"    sink %s (%s): not used: match = first, and map %s comes "
+				"before\n",
+				sink->name, sink->plugin->name, apart[s].taken);
+		if (is_row(change) && matches && sink->match_first && outcomes[s].mapper != NULL)
+			apart[s].taken = rule->rule.name;
 		if (outcomes[s].mapper != NULL && matches && code == 0 &&
 			fl_mapper_has_generations(outcomes[s].mapper) && concerned)
 			fprintf(e->out,
@@ -191,15 +215,16 @@ static int show_rule(
 
 /* If the rules together do something else than each by itself, that is what is done. */
 static int show_together(struct fl_explainer *e, const struct fl_sink_config *sink,
-	const struct fl_change *change, const struct fl_buf *apart)
+	const struct fl_change *change, const struct apart *apart)
 {
 	struct outcome all;
 	int code = map_change(e, e->config->map, sink->name, change, &all);
 	struct fl_buf text = { 0 };
 	append_outcome(&text, &all);
-	bool const same = text.size == apart->size &&
-			  (text.size == 0 || memcmp(text.data, apart->data, text.size) == 0);
-	if (code == 0 && !same && !fl_mapper_has_generations(all.mapper)) {
+	bool const same = text.size == apart->text.size &&
+			  (text.size == 0 || memcmp(text.data, apart->text.data, text.size) == 0);
+	/* By itself a map does what it does with the others, but for generations, which are new. */
+	if (code == 0 && !same && apart->count > 1) {
 		fputs("  all maps together\n", e->out);
 		show_outcome(e->out, sink, &all);
 	}
@@ -237,21 +262,21 @@ static void show_head(FILE *out, const struct fl_change *change, const char *def
 int fl_show_change(struct fl_explainer *e, const struct fl_change *change, const char *definition)
 {
 	const struct fl_config *config = e->config;
-	struct fl_buf *texts = calloc(config->sink_count + 1, sizeof(*texts));
-	int code = texts == NULL ? FL_ENOMEM : 0;
+	struct apart *apart = calloc(config->sink_count + 1, sizeof(*apart));
+	int code = apart == NULL ? FL_ENOMEM : 0;
 	show_head(e->out, change, definition);
 	for (size_t r = 0; r < config->rule_count && code == 0; r++)
-		code = show_rule(e, r, change, texts);
+		code = show_rule(e, r, change, apart);
 	for (size_t s = 0; s < config->sink_count && code == 0; s++) {
 		const struct fl_sink_config *sink = &config->sinks[s];
 		if ((sink->plugin->takes & FL_TAKES_CHANGES) != 0)
 			fprintf(e->out, "  sink %s (%s): takes the change as it is\n", sink->name,
 				sink->plugin->name);
 		else
-			code = show_together(e, sink, change, &texts[s]);
+			code = show_together(e, sink, change, &apart[s]);
 	}
-	for (size_t s = 0; texts != NULL && s < config->sink_count; s++)
-		fl_buf_finish(&texts[s]);
-	free(texts);
+	for (size_t s = 0; apart != NULL && s < config->sink_count; s++)
+		fl_buf_finish(&apart[s].text);
+	free(apart);
 	return code;
 }

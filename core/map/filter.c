@@ -81,6 +81,15 @@ bool fl_filters_want_date(const struct fl_filter *filters, size_t count, bool *r
 	return kind >= FL_FILTER_DATE && kind < FL_FILTER_DEFAULT;
 }
 
+bool fl_filters_keep_date(const struct fl_filter *filters, size_t count, bool with_time)
+{
+	for (size_t i = 0; i < count; i++)
+		if (filters[i].kind != FL_FILTER_DEFAULT &&
+			(with_time || filters[i].kind != FL_FILTER_DATE))
+			return false;
+	return true;
+}
+
 static char *write_hex(const uint8_t *at, size_t size, char *to)
 {
 	static const char digits[] = "0123456789abcdef";

@@ -39,6 +39,8 @@ int fl_filter_compile(struct fl_bytes text, struct fl_filter *ret, struct fl_err
  */
 bool fl_filters_take_bytes(const struct fl_filter *filters, size_t count);
 bool fl_filters_want_date(const struct fl_filter *filters, size_t count, bool *ret_time);
+/* Whether they leave a date, `with_time`: its time, for one that takes it apart. */
+bool fl_filters_keep_date(const struct fl_filter *filters, size_t count, bool with_time);
 
 /* Replaces what stands in `out` from `at` on. `is_null`: there is no value; set and taken back. 0,
  * FL_ENOMEM, or FL_EUNSUPPORTED: the value is none that the filter can be applied to. */

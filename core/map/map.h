@@ -95,9 +95,9 @@ struct fl_mapper *fl_mapper_create(
 	const struct fl_map *map, const char *sink, enum fl_on_doubt on_doubt);
 void fl_mapper_destroy(struct fl_mapper *mapper);
 
-/* Why values can't be made, or conditions not be judged, of any row of this table (that of a row);
- * NULL: they can. `ret_key`: the key of the configuration that asks for it. Valid until the next
- * call. */
+/* Why keys or values can't be made, or conditions not be judged, of any row of this table (that of
+ * a row); NULL: they can. `ret_key`: the key of the configuration that asks for it. Valid until the
+ * next call. */
 const char *fl_mapper_missing(
 	struct fl_mapper *mapper, const struct fl_table *table, const char **ret_key);
 

@@ -68,11 +68,20 @@ const char *fl_mapper_missing(
 	struct fl_mapper *m, const struct fl_table *table, const char **ret_key)
 {
 	const struct fl_table_use *use = fl_use_cache_find(m->uses, table);
-	for (size_t i = 0; use != NULL && i < use->rule_count; i++)
-		if (use->rules[i].missing != NULL) {
-			*ret_key = use->rules[i].missing_key;
-			return use->rules[i].missing;
+	for (size_t i = 0; use != NULL && i < use->rule_count; i++) {
+		const struct fl_rule_use *of = &use->rules[i];
+		for (size_t t = 0; t < of->rule->template_count; t++)
+			if (of->templates[t].missing != NULL) {
+				*ret_key = t == 0		     ? "key"
+					   : t < of->rule->key_count ? "also"
+								     : "invalidate";
+				return of->templates[t].missing;
+			}
+		if (of->missing != NULL) {
+			*ret_key = of->missing_key;
+			return of->missing;
 		}
+	}
 	return NULL;
 }
 

@@ -22,8 +22,8 @@ static bool is_blank(char c)
 }
 
 /* {column|filter|filter} */
-static int compile_filters(
-	struct fl_bytes text, struct fl_arena *arena, struct fl_part *ret, struct fl_err *err)
+static int compile_filters(struct fl_bytes name, struct fl_bytes text, struct fl_arena *arena,
+	struct fl_part *ret, struct fl_err *err)
 {
 	size_t most = 1;
 	for (size_t i = 0; i < text.size; i++)
@@ -37,6 +37,13 @@ static int compile_filters(
 		int code = fl_filter_compile(one, &filters[ret->filter_count++], err);
 		if (code < 0)
 			return code;
+		bool time;
+		if (fl_filters_want_date(&filters[ret->filter_count - 1], 1, &time) &&
+			!fl_filters_keep_date(filters, ret->filter_count - 1, time))
+			return fl_err_set(err, FL_EINVAL,
+				"{%.*s}: there is no date any more behind the filters in front of "
+				"%.*s: put it first",
+				(int)name.size, name.data, (int)one.size, one.data);
 		at += one.size + 1;
 	}
 	ret->filters = filters;
@@ -76,8 +83,9 @@ static int compile_name(struct fl_bytes name, enum fl_template_use_for use, stru
 	if (is_blank(name.data[0]) || is_blank(ret->text.data[ret->text.size - 1]))
 		return fl_err_set(err, FL_EINVAL, "{%.*s} begins or ends with a blank",
 			(int)ret->text.size, ret->text.data);
-	return bar != NULL ? compile_filters((struct fl_bytes){ bar + 1,
-						     (size_t)(name.data + name.size - bar) - 1 },
+	return bar != NULL ? compile_filters(name,
+				     (struct fl_bytes){
+					     bar + 1, (size_t)(name.data + name.size - bar) - 1 },
 				     arena, ret, err)
 			   : 0;
 }

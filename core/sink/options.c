@@ -124,7 +124,9 @@ static int refuse(
 {
 	if (option->type == FL_OPTION_SECRET || option->type == FL_OPTION_FILE)
 		return fl_err_set(err, FL_EINVAL, "%s: %s", option->name, why);
-	return fl_err_set(err, FL_EINVAL, "%s = %s: %s", option->name, value, why);
+	enum { SHOWN = 200 }; /* of a value that may go on for many lines */
+	return fl_err_set(err, FL_EINVAL, "%s = %.*s%s: %s", option->name, SHOWN, value,
+		strlen(value) > SHOWN ? "..." : "", why);
 }
 
 static int run_check(const struct fl_option *option, const char *value, struct fl_err *err)

@@ -8,7 +8,7 @@ struct fl_catalog {
 	struct fl_source_config config; /* with a silence that fits who waits at a terminal */
 };
 
-int fl_catalog_open(const struct fl_source_config *config, unsigned first, struct fl_catalog **ret,
+int fl_catalog_open(const struct fl_source_config *config, int host, struct fl_catalog **ret,
 	struct fl_err *err)
 {
 	enum { BEATS = 3 }; /* a connection is lost after so many heartbeats */
@@ -22,9 +22,11 @@ int fl_catalog_open(const struct fl_source_config *config, unsigned first, struc
 	int result = config->host_count == 0 || config->user == NULL
 			     ? fl_err_set(err, FL_EINVAL, "[source] names no server, or no user")
 			     : FL_ELOST;
-	for (unsigned i = 0; i < config->host_count && result < 0 && result != FL_EINVAL; i++)
-		result = fl_session_connect(&catalog->config, (first + i) % config->host_count,
-			config->server_id, &catalog->session, err);
+	unsigned const first = host < 0 ? 0 : (unsigned)host;
+	unsigned const end = host < 0 ? config->host_count : first + 1;
+	for (unsigned i = first; i < end && result < 0 && result != FL_EINVAL; i++)
+		result = fl_session_connect(
+			&catalog->config, i, config->server_id, &catalog->session, err);
 	if (result == 0)
 		*ret = catalog;
 	else
@@ -241,6 +243,22 @@ static void append_name(struct fl_buf *sql, struct fl_bytes name)
 		fl_buf_char(sql, name.data[i]);
 	}
 	fl_buf_char(sql, '`');
+}
+
+bool fl_catalog_sees_all(struct fl_catalog *catalog, struct fl_bytes db, struct fl_bytes table)
+{
+	struct fl_buf sql = { 0 };
+	MYSQL_RES *rows = NULL;
+	struct fl_err err = { 0 };
+	fl_buf_text(&sql, "SELECT * FROM ");
+	append_name(&sql, db);
+	fl_buf_char(&sql, '.');
+	append_name(&sql, table);
+	fl_buf_text(&sql, " LIMIT 0");
+	if (ask(catalog, &sql, &rows, &err) != 0)
+		return false;
+	mysql_free_result(rows);
+	return true;
 }
 
 static bool is_word(struct fl_bytes text, const char *word)

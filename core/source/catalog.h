@@ -12,9 +12,9 @@
 
 struct fl_catalog;
 
-/* Connects to the first of the hosts that answers, beginning with `first`. 0, or the last one's
+/* Connects to that host, or to the first that answers where it is < 0. 0, or the last one's
  * FL_ELOST or FL_EFATAL; FL_EINVAL if the configuration has none. */
-int fl_catalog_open(const struct fl_source_config *config, unsigned first, struct fl_catalog **ret,
+int fl_catalog_open(const struct fl_source_config *config, int host, struct fl_catalog **ret,
 	struct fl_err *err);
 void fl_catalog_close(struct fl_catalog *catalog); /* takes NULL */
 
@@ -49,6 +49,10 @@ int fl_catalog_names(struct fl_catalog *catalog, struct fl_arena *memory,
  * can't see it. */
 int fl_catalog_table(struct fl_catalog *catalog, struct fl_bytes db, struct fl_bytes table,
 	struct fl_arena *memory, struct fl_catalog_table *ret, struct fl_err *err);
+
+/* Whether the account sees all of a table's columns: servers show only those on which it has some
+ * privilege. */
+bool fl_catalog_sees_all(struct fl_catalog *catalog, struct fl_bytes db, struct fl_bytes table);
 
 /* Reads `limit` rows of a table in a transaction that can't write, `where` being SQL or empty.
  * `values` has one a column, NULL with data NULL: text, but ENUM, SET and BIT are numbers, and

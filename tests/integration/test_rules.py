@@ -12,6 +12,7 @@ import pytest
 
 from harness.daemon import command
 from harness.monitor import Monitor
+from harness.proxy import Proxy
 from harness.reloads import refused, reload
 from harness.wait import wait_for
 
@@ -283,6 +284,7 @@ MISFITS = {
     "a column that is not there": ({"key": "m:{idd}"}, "key", r"m:\{idd\}: \S+\.m has no column idd"),
     "a number as text": ({"only_when": "id = 'seven'"}, "only_when", "id .*number"),
     "a column to be shown that is not there": ({"columns": "id, nome"}, "columns", "no column nome"),
+    "a date of none": ({"invalidate": "on:{name|date}"}, "invalidate", "name is no DATE"),
     "a lifetime that is none": ({"ttl": "column:name"}, "ttl", "name"),
 }
 
@@ -366,3 +368,62 @@ def test_what_does_not_fit_the_tables_is_not_put_in_force(name, small):
     small.settle()
     assert json.loads(small.redis.get("m:3")) == {"id": 3}
     small.daemon.stop()
+
+
+def test_an_account_that_sees_some_columns_is_not_told_what_is_not_there(small, mariadb, db):
+    """With names in the log no SELECT is needed: what can't be seen is not lacking."""
+    mariadb.run("DROP USER IF EXISTS some@'%'", "CREATE USER some@'%' IDENTIFIED BY 'some'",
+                "GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO some@'%'",
+                "GRANT SELECT (id) ON %s.m TO some@'%%'" % db)
+    small.daemon.sections["source"].update(user="some", password="some", on_doubt="halt")
+    small.daemon.sections["map:m"]["columns"] = "id, name"
+    small.daemon.write()
+    small.daemon.start()
+    small.daemon.wait_log("has no column name that the account can see")
+    small.insert(7)
+    small.settle()
+    assert json.loads(small.redis.get("m:7")) == {"id": 7, "name": "x"}
+    reload(small)
+    small.insert(8)
+    small.settle()
+    assert json.loads(small.redis.get("m:8")) == {"id": 8, "name": "x"}
+    small.daemon.stop()
+
+
+def test_looking_at_tables_ends_with_the_daemon(small, mariadb, db):
+    """However many there are, and however slow the source."""
+    proxy = Proxy(mariadb.port)
+    for number in range(80):
+        mariadb.run("CREATE TABLE m%d (id INT PRIMARY KEY)" % number, database=db)
+    small.daemon.sections["source"].pop("socket", None)
+    small.daemon.sections["source"].update(host="127.0.0.1", port=proxy.port)
+    small.daemon.sections["map:m"].update(table=db + ".m*", columns="id, name")
+    small.daemon.write()
+    small.daemon.start()
+    small.daemon.wait_log(r"m0 has no column name")
+    proxy.seconds = 0.2
+    small.daemon.wait_log(r"m10 has no column name")
+    small.daemon.stop(seconds=3)
+    assert "stopped" in small.daemon.log and "lane 0 reads" not in small.daemon.log
+    proxy.close()
+
+
+def test_what_can_t_be_looked_at_is_not_put_in_force(small, mariadb):
+    """The source is lost between being asked and being looked at."""
+    proxy = Proxy(mariadb.port)
+    small.daemon.sections["source"].pop("socket", None)
+    small.daemon.sections["source"].update(host="127.0.0.1", port=proxy.port)
+    small.daemon.write()
+    small.daemon.start()
+    small.insert(1)
+    small.settle()
+    small.daemon.sections["map:m"]["columns"] = "id, nope"
+    small.daemon.write()
+    proxy.refuse_from(2)  # the source is asked by one, and its tables are looked at by the next
+    refused(small, "could not be held against the source's tables")
+    proxy.refuse_from(None)
+    small.insert(2)
+    small.settle()
+    assert json.loads(small.redis.get("m:2")) == {"id": 2, "name": "x"}
+    small.daemon.stop()
+    proxy.close()

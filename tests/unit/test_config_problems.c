@@ -152,9 +152,9 @@ static const struct {
 		"lines.ini:19: the line is neither a [section] nor a key = value\n" },
 	{ "joined.ini",
 		"joined.ini:8: the line above ends in a backslash: what goes on there begins with "
-		"white space\n"
+		"white space and is not empty\n"
 		"joined.ini:11: the line above ends in a backslash: what goes on there begins "
-		"with white space\n"
+		"with white space and is not empty\n"
 		"joined.ini:14: [map:a] only_when = id > 1 and name = 'a' <: and, or, or the end "
 		"is "
 		"expected at column 23, before <\n"

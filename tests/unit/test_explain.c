@@ -305,7 +305,7 @@ static const struct {
 		"insert shop.users " NO_SOURCE "  map users (f.ini:5): table matches\n"
 		"    sink hot (redis): logs: shop.users: rule users: the table has no column "
 		"email: keys are deleted, not set\n"
-		"                      SET user:1 ttl 60 = {\"id\":1}\n"
+		"                      DELETE user:1\n"
 		"                      CLEAR mail:*\n"
 		"  map any (f.ini:10): table matches\n"
 		"    sink hot (redis): DELETE any:users:1\n" LOG },
@@ -338,6 +338,39 @@ Test(explain, each_maps_operations_are_told)
 		cr_expect_str_eq(text, explained[i].expected, "%s", explained[i].change);
 		free(text);
 	}
+}
+
+/* Of the maps that match, and what they do together where generations make each time another. */
+Test(explain, where_the_first_map_counts_the_others_are_not_used)
+{
+	static const char file[] =
+		"[sink:hot]\nplugin = redis\nmatch = first\n[sink:all]\nplugin = redis\n"
+		"[map:a]\ntable = d.t*\nkey = k:{id}\nvalue = column:v\n"
+		"[map:b]\ntable = d.t1\nkey = k:{id}\nvalue = none\n"
+		"only_when = v = 'q'\n[map:g]\ntable = other.x\nkey = g:{generation}:{id}\n";
+	int code;
+	char *text = explain(
+		file, "{\"db\":\"d\",\"table\":\"t1\",\"after\":{\"id\":1,\"v\":\"x\"}}", &code);
+	cr_expect_eq(code, 0);
+	cr_expect_str_eq(text,
+		"insert d.t1 " NO_SOURCE "  map a (f.ini:6): table matches\n"
+		"    sink hot (redis): SET k:1 = x\n"
+		"    sink all (redis): SET k:1 = x\n"
+		"  map b (f.ini:10): table matches\n"
+		"    sink hot (redis): not used: match = first, and map a comes before\n"
+		"    sink all (redis): no operation\n"
+		"  map g (f.ini:15): table does not match\n");
+	free(text);
+	text = explain(file,
+		"{\"db\":\"d\",\"table\":\"t1\",\"before\":{\"id\":1,\"v\":\"q\"},"
+		"\"after\":{\"id\":1,\"v\":\"x\"}}",
+		&code);
+	cr_expect_not_null(strstr(text, "    sink all (redis): DELETE k:1\n"
+					"  map g (f.ini:15): table does not match\n"
+					"  all maps together\n"
+					"    sink all (redis): SET k:1 = x\n"),
+		"%s", text);
+	free(text);
 }
 
 Test(explain, a_sink_that_would_halt_says_so)

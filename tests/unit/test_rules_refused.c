@@ -46,6 +46,12 @@ Test(rules, what_contradicts_itself_is_refused)
 		{ { USERS, .key = "u:{id}", .invalidate = "{*}:x" },
 			"invalidate: it begins with {*}: put the text in front with which the keys "
 			"begin" },
+		{ { USERS, .key = "u:{id|lower|date}" },
+			"key: {id|lower|date}: there is no date any more behind the filters in "
+			"front of date: put it first" },
+		{ { USERS, .key = "u:{id}", .also = "v:{id|default:0|date|hour}" },
+			"also: {id|default:0|date|hour}: there is no date any more behind the "
+			"filters in front of hour: put it first" },
 		{ { USERS, .key = "u:{id}", .only_when = "id =" },
 			"only_when: a number, a text in quotes, true or false is expected at the "
 			"end" },

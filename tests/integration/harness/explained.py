@@ -58,6 +58,8 @@ class Change:
 
     def take(self, text):
         operations = self.operations.setdefault(self.sink, [])
+        if text.startswith("not used: "):
+            return
         self.said.setdefault(self.sink, []).append(text)
         kind, _, rest = text.partition(" ")
         if kind in ("SET", "HASH"):

@@ -105,6 +105,7 @@ class Proxy:
         self.rate = None    # bytes a second, each way
         self.passed = {UP: 0, DOWN: 0}
         self.closing = False
+        self.accepted, self.refused_from = 0, None
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
         self.port = self.listener.getsockname()[1]
         self.thread = threading.Thread(target=self.accept, daemon=True)
@@ -116,7 +117,10 @@ class Proxy:
                 client, _ = self.listener.accept()
             except OSError:
                 return
+            self.accepted += 1
             try:
+                if self.refused_from is not None and self.accepted >= self.refused_from:
+                    raise OSError("refused")
                 server = socket.create_connection(("127.0.0.1", self.target), timeout=5)
             except OSError:
                 client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
@@ -167,6 +171,10 @@ class Proxy:
     def current(self):
         with self.state:
             return list(self.connections)
+
+    def refuse_from(self, number):
+        """Of the connections from now on, those from this one on; None: none."""
+        self.accepted, self.refused_from = 0, number
 
     def cut(self, how="reset"):
         """Ends all connections; returns how many there were."""

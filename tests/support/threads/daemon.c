@@ -389,10 +389,10 @@ struct fl_config *fl_reload_read(const char *path)
 	return make_config();
 }
 
-bool fl_fit_check(const struct fl_fit *fit, unsigned host)
+const char *fl_fit_check(const struct fl_fit *fit, unsigned host)
 {
 	(void)fit, (void)host;
-	return true;
+	return NULL;
 }
 
 int fl_reload_lock(const struct fl_config *config, const struct fl_regime *const *lists,

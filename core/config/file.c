@@ -206,8 +206,7 @@ static bool check_line(struct reader *r, size_t size)
 	if (size > LINE_LIMIT) {
 		fl_problem(r->problems, true, r->line,
 			"the line has %zu bytes; %d are allowed: end it in a blank and a "
-			"backslash, "
-			"and go on in the next one, which begins with white space",
+			"backslash, and go on in the next one, which begins with white space",
 			size, LINE_LIMIT);
 		if (*text == '[')
 			r->section = NULL;

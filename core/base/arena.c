@@ -8,6 +8,25 @@ struct fl_arena_block {
 	max_align_t data[];
 };
 
+static bool add_block(struct fl_arena *arena, size_t size)
+{
+	size_t const first = arena->first > FIRST_BLOCK ? arena->first : FIRST_BLOCK;
+	size_t room = arena->reserved < first		? first
+		      : arena->reserved > LARGEST_BLOCK ? LARGEST_BLOCK
+							: arena->reserved;
+	if (room < size)
+		room = size;
+	struct fl_arena_block *block = malloc(sizeof(*block) + room);
+	if (block == NULL)
+		return false;
+	block->previous = arena->blocks;
+	arena->blocks = block;
+	arena->reserved += room;
+	arena->next = (char *)block->data;
+	arena->end = arena->next + room;
+	return true;
+}
+
 void *fl_arena_alloc(struct fl_arena *arena, size_t size)
 {
 	size_t const unit = _Alignof(max_align_t);
@@ -15,21 +34,8 @@ void *fl_arena_alloc(struct fl_arena *arena, size_t size)
 		return NULL;
 	size = size > 0 ? size : 1;
 	size = (size + unit - 1) / unit * unit;
-	if ((size_t)(arena->end - arena->next) < size) {
-		size_t room = arena->reserved < FIRST_BLOCK	? FIRST_BLOCK
-			      : arena->reserved > LARGEST_BLOCK ? LARGEST_BLOCK
-								: arena->reserved;
-		if (room < size)
-			room = size;
-		struct fl_arena_block *block = malloc(sizeof(*block) + room);
-		if (block == NULL)
-			return NULL;
-		block->previous = arena->blocks;
-		arena->blocks = block;
-		arena->reserved += room;
-		arena->next = (char *)block->data;
-		arena->end = arena->next + room;
-	}
+	if ((size_t)(arena->end - arena->next) < size && !add_block(arena, size))
+		return NULL;
 	void *piece = arena->next;
 	arena->next += size;
 	return piece;

@@ -14,15 +14,23 @@ struct fl_arena {
 	struct fl_arena_block *blocks; /* the newest first */
 	char *next, *end;	       /* what is left of the newest */
 	size_t reserved;	       /* bytes of all blocks */
+	size_t first;		       /* bytes of the first block; 0: few */
 };
 
 /* `size` bytes, aligned for any type, not cleared; NULL when memory runs out. */
 void *fl_arena_alloc(struct fl_arena *arena, size_t size);
 
+/* Bytes handed out, with what was left of blocks that were too small for the next piece. */
+static inline size_t fl_arena_used(const struct fl_arena *arena)
+{
+	return arena->reserved - (size_t)(arena->end - arena->next);
+}
+
 /* A copy in the arena, with a NUL behind it that does not count; NULL when memory runs out. */
 void *fl_arena_copy(struct fl_arena *arena, const void *data, size_t size);
 
-/* Frees all of it; the arena is empty and can be used again. */
+/* Frees all of it; the arena is empty, without a size for its first block, and can be used again.
+ */
 void fl_arena_finish(struct fl_arena *arena);
 
 #endif

@@ -3,15 +3,10 @@
 
 #include <uv.h>
 
-struct entry {
-	void *item;
-	size_t bytes;
-};
-
 struct fl_queue {
 	uv_mutex_t mutex;
 	uv_cond_t not_empty, not_full;
-	struct entry *ring; /* `size` entries, a power of two */
+	struct fl_queue_item *ring; /* `size` entries, a power of two */
 	size_t size, first, count;
 	size_t bytes, limit;
 	bool consumer_waits, producer_waits;
@@ -74,7 +69,7 @@ static uint64_t deadline_after(int wait_ms)
 static bool grow(struct fl_queue *queue)
 {
 	size_t size = queue->size == 0 ? 64 : queue->size * 2;
-	struct entry *ring = malloc(size * sizeof(*ring));
+	struct fl_queue_item *ring = malloc(size * sizeof(*ring));
 	if (ring == NULL)
 		return false;
 	for (size_t i = 0; i < queue->count; i++)
@@ -92,9 +87,36 @@ static bool is_full(const struct fl_queue *queue, size_t bytes)
 	       (queue->bytes >= queue->limit || bytes > queue->limit - queue->bytes);
 }
 
-int fl_queue_push(struct fl_queue *queue, void *item, size_t bytes, int wait_ms)
+/* 1; 0: it is full; FL_ENOMEM. The mutex is held. */
+static int put(struct fl_queue *queue, struct fl_queue_item item)
+{
+	if (is_full(queue, item.bytes))
+		return 0;
+	if (queue->count == queue->size && !grow(queue))
+		return FL_ENOMEM;
+	queue->ring[(queue->first + queue->count++) & (queue->size - 1)] = item;
+	queue->bytes += item.bytes;
+	return 1;
+}
+
+int fl_queue_push_some(struct fl_queue *queue, const struct fl_queue_item *items, size_t count)
 {
 	int result = 1;
+	size_t taken = 0;
+	uv_mutex_lock(&queue->mutex);
+	if (queue->closed)
+		result = FL_ESTOPPED;
+	for (; taken < count && result == 1; taken += result == 1)
+		result = put(queue, items[taken]);
+	if (taken > 0 && queue->consumer_waits)
+		uv_cond_signal(&queue->not_empty);
+	uv_mutex_unlock(&queue->mutex);
+	return result < 0 && taken == 0 ? result : (int)taken;
+}
+
+int fl_queue_push(struct fl_queue *queue, void *item, size_t bytes, int wait_ms)
+{
+	int result;
 	uv_mutex_lock(&queue->mutex);
 	if (!queue->closed && wait_ms != 0 && is_full(queue, bytes)) {
 		uint64_t deadline = deadline_after(wait_ms);
@@ -104,26 +126,18 @@ int fl_queue_push(struct fl_queue *queue, void *item, size_t bytes, int wait_ms)
 			;
 		queue->producer_waits = false;
 	}
-	if (queue->closed)
-		result = FL_ESTOPPED;
-	else if (is_full(queue, bytes))
-		result = 0;
-	else if (queue->count == queue->size && !grow(queue))
-		result = FL_ENOMEM;
-	if (result == 1) {
-		queue->ring[(queue->first + queue->count++) & (queue->size - 1)] =
-			(struct entry){ item, bytes };
-		queue->bytes += bytes;
-		if (queue->consumer_waits)
-			uv_cond_signal(&queue->not_empty);
-	}
+	result = queue->closed ? FL_ESTOPPED : put(queue, (struct fl_queue_item){ item, bytes });
+	if (result == 1 && queue->consumer_waits)
+		uv_cond_signal(&queue->not_empty);
 	uv_mutex_unlock(&queue->mutex);
 	return result;
 }
 
-int fl_queue_pop(struct fl_queue *queue, int wait_ms, void **ret_item)
+int fl_queue_pop_some(
+	struct fl_queue *queue, int wait_ms, void **ret_items, size_t most, size_t bytes)
 {
-	int result = 0;
+	int taken = 0;
+	size_t taken_bytes = 0;
 	uv_mutex_lock(&queue->mutex);
 	if (queue->count == 0 && !queue->closed && wait_ms != 0) {
 		uint64_t deadline = deadline_after(wait_ms);
@@ -134,21 +148,27 @@ int fl_queue_pop(struct fl_queue *queue, int wait_ms, void **ret_item)
 		queue->consumer_waits = false;
 	}
 	if (queue->aborted || (queue->count == 0 && queue->closed)) {
-		result = FL_ESTOPPED;
-	} else if (queue->count > 0) {
-		struct entry *entry = &queue->ring[queue->first];
-		*ret_item = entry->item;
-		queue->bytes -= entry->bytes;
-		queue->first = (queue->first + 1) & (queue->size - 1);
-		queue->count--;
-		result = 1;
-		/* A producer is woken once there is room to speak of, not for every item. */
-		if (queue->producer_waits &&
-			(queue->bytes <= queue->limit - queue->limit / 8 || queue->count == 0))
-			uv_cond_signal(&queue->not_full);
+		uv_mutex_unlock(&queue->mutex);
+		return FL_ESTOPPED;
 	}
+	for (; queue->count > 0 && (size_t)taken < most && taken_bytes < bytes; queue->count--) {
+		struct fl_queue_item const *item = &queue->ring[queue->first];
+		ret_items[taken++] = item->item;
+		taken_bytes += item->bytes;
+		queue->first = (queue->first + 1) & (queue->size - 1);
+	}
+	queue->bytes -= taken_bytes;
+	/* A producer is woken once there is room to speak of, not for every item. */
+	if (taken > 0 && queue->producer_waits &&
+		(queue->bytes <= queue->limit - queue->limit / 8 || queue->count == 0))
+		uv_cond_signal(&queue->not_full);
 	uv_mutex_unlock(&queue->mutex);
-	return result;
+	return taken;
+}
+
+int fl_queue_pop(struct fl_queue *queue, int wait_ms, void **ret_item)
+{
+	return fl_queue_pop_some(queue, wait_ms, ret_item, 1, SIZE_MAX);
 }
 
 static void end(struct fl_queue *queue, bool abort)

@@ -14,6 +14,15 @@ struct fl_queue *fl_queue_create(size_t limit_bytes);
 /* Only once neither side uses it. `release` (may be NULL) is called for each item left. */
 void fl_queue_destroy(struct fl_queue *queue, void (*release)(void *item));
 
+struct fl_queue_item {
+	void *item;
+	size_t bytes;
+};
+
+/* Producer: how many of them, from the first on, were taken without waiting; FL_ESTOPPED if the
+ * queue was closed by either side; FL_ENOMEM with none of them taken. */
+int fl_queue_push_some(struct fl_queue *queue, const struct fl_queue_item *items, size_t count);
+
 /* Producer: 1 taken; 0 still full after `wait_ms` (-1: wait for ever); FL_ESTOPPED if the queue was
  * closed by either side; FL_ENOMEM. */
 int fl_queue_push(struct fl_queue *queue, void *item, size_t bytes, int wait_ms);
@@ -21,6 +30,10 @@ int fl_queue_push(struct fl_queue *queue, void *item, size_t bytes, int wait_ms)
 /* Consumer: 1 and an item; 0 if there is none after `wait_ms` (-1: for ever); FL_ESTOPPED if the
  * queue is empty and closed, or was woken. */
 int fl_queue_pop(struct fl_queue *queue, int wait_ms, void **ret_item);
+/* The same of as many as there are, up to `most`, and until they stand for `bytes`: how many, 0 or
+ * FL_ESTOPPED. */
+int fl_queue_pop_some(
+	struct fl_queue *queue, int wait_ms, void **ret_items, size_t most, size_t bytes);
 
 /* Any thread. No more items are taken; those in it can still be popped. */
 void fl_queue_close(struct fl_queue *queue);

@@ -146,6 +146,7 @@ struct fl_table_def {
 			 * SYSTEM VERSIONING */
 	bool maybe_versioned; /* it may be WITH SYSTEM VERSIONING: some of its rows are history */
 	bool wanted;	      /* set by who looked whether anybody asks for the table */
+	uint64_t holder; /* of transaction.c, on the reader's thread: the last pack that holds it */
 	const char *doubt; /* NULL, or why no row of it can be shown: set with fl_table_doubt() */
 	struct fl_arena arena; /* private: all of the above lies in it */
 };

@@ -8,6 +8,9 @@
 enum {
 	PATIENCE_MS = 500,	/* how long others may be kept waiting for a full queue ... */
 	PATIENCE_WITHIN_S = 10, /* ... within this time */
+	READY_BYTES = 64 << 10, /* are handed over at once */
+	PLACE_BYTES = 1 << 20,	/* of binlog in which nothing was of interest ... */
+	PLACE_MS = 10,		/* ... or this time, and the position moves all the same */
 };
 
 /* ---- seats ---- */
@@ -20,21 +23,18 @@ static void drop_seat(struct fl_lane *lane, size_t index)
 	uv_mutex_unlock(&lane->mutex);
 }
 
-void fl_lane_end_seats(struct fl_lane *lane, enum fl_seat_end end, const struct fl_err *reason)
+/* For the main thread: how far the lane is. */
+static void show_place(struct fl_lane *lane)
 {
-	while (lane->seat_count > 0) {
-		fl_seat_end(lane->seats[0], end, reason);
-		drop_seat(lane, 0);
-	}
-}
-
-enum fl_next fl_lane_refuse(struct fl_lane *lane, const struct fl_err *reason)
-{
+	const struct fl_position *here = &lane->position;
+	if (!lane->placed)
+		return;
 	uv_mutex_lock(&lane->mutex);
-	lane->state.refused = true;
+	lane->state.placed = true;
+	lane->state.offset = here->offset;
+	if (strcmp(lane->state.file, here->file) != 0)
+		memcpy(lane->state.file, here->file, sizeof(here->file));
 	uv_mutex_unlock(&lane->mutex);
-	fl_lane_end_seats(lane, FL_SEAT_REFUSED, reason);
-	return FL_NEXT_END;
 }
 
 /* Pushes to a seat whose queue is full. A sink that rides alone may hold its lane up for as long as
@@ -71,15 +71,91 @@ static bool begin_parts(struct fl_lane *lane, const struct fl_txn *txn)
 }
 
 /* ... and it ends behind one that has. */
-static void end_parts(struct fl_lane *lane, const struct fl_txn *txn)
+static void end_parts(struct fl_lane *lane)
 {
-	if (txn->view.first || !txn->view.last)
-		return;
 	uv_mutex_lock(&lane->mutex);
 	lane->in_parts = false;
 	if (atomic_load(&lane->leaving))
 		atomic_store(&lane->stop, true);
 	uv_mutex_unlock(&lane->mutex);
+}
+
+/* Hands all that is ready to one seat, which takes over a reference each. FL_ESTOPPED: it has had
+ * enough of the lane, or the lane of it. */
+static int hand_over(struct fl_lane *lane, struct fl_seat *seat)
+{
+	size_t done = 0;
+	while (done < lane->ready_count) {
+		const struct fl_queue_item *item = &lane->ready[done];
+		int result = fl_queue_push_some(seat->queue, item, lane->ready_count - done);
+		if (result == 0)
+			result = push_patiently(lane, seat, item->item);
+		if (result <= 0)
+			break;
+		done += (size_t)result;
+	}
+	if (done == lane->ready_count)
+		return 0;
+	for (; done < lane->ready_count; done++)
+		fl_txn_unref(lane->ready[done].item);
+	return FL_ESTOPPED;
+}
+
+int fl_lane_flush(struct fl_lane *lane)
+{
+	size_t const seats = lane->seat_count;
+	bool const stops = atomic_load(&lane->stop);
+	if (lane->ready_count == 0)
+		return seats == 0 || stops ? FL_ESTOPPED : 0;
+	/* The first seat gets ours. */
+	for (size_t i = 0; i < lane->ready_count; i++) {
+		for (size_t more = 1; more < seats; more++)
+			fl_txn_ref(lane->ready[i].item);
+		if (seats == 0)
+			fl_txn_unref(lane->ready[i].item);
+	}
+	for (size_t i = 0; i < lane->seat_count;) {
+		struct fl_seat *seat = lane->seats[i];
+		if (hand_over(lane, seat) == 0) {
+			i++;
+			continue;
+		}
+		fl_seat_end(seat, FL_SEAT_LEFT, NULL);
+		drop_seat(lane, i);
+	}
+	lane->ready_count = lane->ready_bytes = 0;
+	lane->ready_has_changes = false;
+	lane->flushed_at = lane->position.offset;
+	show_place(lane);
+	return lane->seat_count == 0 || stops ? FL_ESTOPPED : 0;
+}
+
+int fl_lane_may_wait(const struct fl_lane *lane)
+{
+	if (lane->ready_count == 0 || lane->ready_has_changes ||
+		uv_hrtime() - lane->ready_since >= (uint64_t)PLACE_MS * 1000000)
+		return 0;
+	return PLACE_MS;
+}
+
+/* Whether a transaction says no more than that the one before, which is ready, has been there: both
+ * are empty, and a set of MariaDB's GTIDs has the last one of a domain alone. */
+static bool replaces(const struct fl_txn *txn, const struct fl_txn *before)
+{
+	return txn->view.change_count == 0 && before->view.change_count == 0 && txn->view.first &&
+	       txn->view.last && before->view.last && txn->jump == NULL && before->jump == NULL &&
+	       txn->held == before->held && txn->is_place == before->is_place &&
+	       txn->anonymous == before->anonymous && txn->gtid.kind == before->gtid.kind &&
+	       txn->gtid.kind != FL_GTID_MYSQL && txn->gtid.domain == before->gtid.domain;
+}
+
+/* Of a transaction that has been taken: whether the seats are to have it now. */
+static bool is_due(const struct fl_lane *lane, const struct fl_txn *txn)
+{
+	uint64_t const passed = lane->position.offset - lane->flushed_at; /* of one file */
+	return lane->ready_count == FL_MOST_READY || lane->ready_bytes >= READY_BYTES ||
+	       !txn->view.first || !txn->view.last || txn->jump != NULL ||
+	       (!lane->ready_has_changes && passed >= PLACE_BYTES);
 }
 
 int fl_lane_push(struct fl_lane *lane, struct fl_txn *txn)
@@ -89,26 +165,49 @@ int fl_lane_push(struct fl_lane *lane, struct fl_txn *txn)
 		return FL_ESTOPPED;
 	}
 	lane->has_delivered = lane->is_well = true;
-	for (size_t i = 0; i < lane->seat_count;) {
-		struct fl_seat *seat = lane->seats[i];
-		int result = fl_queue_push(seat->queue, fl_txn_ref(txn), txn->bytes, 0);
-		if (result == 0)
-			result = push_patiently(lane, seat, txn);
-		if (result == 1) {
-			i++;
-			continue;
-		}
-		fl_txn_unref(txn);
-		fl_seat_end(seat, FL_SEAT_LEFT, NULL);
-		drop_seat(lane, i);
+	struct fl_queue_item *last = &lane->ready[lane->ready_count];
+	if (lane->ready_count == 0) {
+		lane->ready_since = uv_hrtime();
+	} else if (replaces(txn, last[-1].item)) {
+		last--;
+		lane->ready_bytes -= last->bytes;
+		lane->ready_count--;
+		fl_txn_unref(last->item);
 	}
+	*last = (struct fl_queue_item){ txn, txn->bytes };
+	lane->ready_count++;
+	lane->ready_bytes += txn->bytes;
+	lane->ready_has_changes |= txn->view.change_count > 0 || !txn->view.first;
 	int result = fl_txn_advance(txn, &lane->position);
-	end_parts(lane, txn);
-	fl_txn_unref(txn);
+	bool const due = is_due(lane, txn), in_parts = !txn->view.first || !txn->view.last;
+	bool const ends = in_parts && txn->view.last;
+	int const flushed = due ? fl_lane_flush(lane) : 0;
+	if (ends)
+		end_parts(lane);
 	/* The sinks have it, and know where they are. */
 	if (result != 0)
 		fl_lane_end_seats(lane, FL_SEAT_LEFT, NULL);
-	return lane->seat_count == 0 || atomic_load(&lane->stop) ? FL_ESTOPPED : result;
+	if (lane->seat_count == 0 || atomic_load(&lane->stop))
+		return FL_ESTOPPED;
+	return result != 0 ? result : flushed;
+}
+
+void fl_lane_end_seats(struct fl_lane *lane, enum fl_seat_end end, const struct fl_err *reason)
+{
+	fl_lane_flush(lane);
+	while (lane->seat_count > 0) {
+		fl_seat_end(lane->seats[0], end, reason);
+		drop_seat(lane, 0);
+	}
+}
+
+enum fl_next fl_lane_refuse(struct fl_lane *lane, const struct fl_err *reason)
+{
+	uv_mutex_lock(&lane->mutex);
+	lane->state.refused = true;
+	uv_mutex_unlock(&lane->mutex);
+	fl_lane_end_seats(lane, FL_SEAT_REFUSED, reason);
+	return FL_NEXT_END;
 }
 
 /* Hooked into the grouper: hands a transaction to every sink. */
@@ -216,6 +315,19 @@ static bool covers_target(const struct fl_lane *lane)
 	       fl_gtid_set_covers(lane->position.gtids, target->gtids);
 }
 
+/* Behind each transaction: the names of files are compared once a file. */
+static bool has_reached_target(struct fl_lane *lane)
+{
+	const struct fl_position *here = &lane->position, *target = &lane->config->target;
+	if (strcmp(lane->state.identity, target->server) != 0)
+		return covers_target(lane);
+	if (strcmp(lane->ordered_file, here->file) != 0) {
+		memcpy(lane->ordered_file, here->file, sizeof(here->file));
+		lane->order = fl_binlog_compare(here->file, 0, target->file, 0);
+	}
+	return lane->order > 0 || (lane->order == 0 && here->offset >= target->offset);
+}
+
 bool fl_lane_has_target(const struct fl_lane *lane)
 {
 	const char *file;
@@ -228,27 +340,22 @@ bool fl_lane_has_target(const struct fl_lane *lane)
 
 enum fl_next fl_lane_at_boundary(struct fl_lane *lane)
 {
+	const struct fl_position *here = &lane->position;
 	if (!lane->placed)
 		return FL_NEXT_GO_ON;
-	const struct fl_position *here = &lane->position;
-	uv_mutex_lock(&lane->mutex);
-	lane->state.placed = true;
-	lane->state.offset = here->offset;
-	if (strcmp(lane->state.file, here->file) != 0)
-		memcpy(lane->state.file, here->file, sizeof(here->file));
-	uv_mutex_unlock(&lane->mutex);
-
+	if (!lane->state.placed)
+		show_place(lane);
 	if (atomic_load_explicit(&lane->attention, memory_order_relaxed)) {
+		/* Who comes in gets what comes next. */
+		if (fl_lane_flush(lane) != 0)
+			return FL_NEXT_END;
 		take_in(lane, here->file, here->offset);
 		if (has_met(lane, here->file, here->offset)) {
 			fl_lane_end_seats(lane, FL_SEAT_MOVED, NULL);
 			return FL_NEXT_END;
 		}
 	}
-	if (lane->config->until_current &&
-		(strcmp(lane->state.identity, lane->config->target.server) == 0
-				? is_behind_target(lane, here->file, here->offset)
-				: covers_target(lane))) {
+	if (lane->config->until_current && has_reached_target(lane)) {
 		fl_lane_end_seats(lane, FL_SEAT_FINISHED, NULL);
 		return FL_NEXT_END;
 	}

@@ -169,18 +169,17 @@ enum fl_next fl_lane_next_host(struct fl_lane *lane)
 /* A transaction that puts all tables in doubt, and positions at the end of the binlog. */
 static struct fl_txn *make_jump(const struct fl_position *end, const char *doubt)
 {
-	struct fl_txn *txn = fl_txn_create();
+	struct fl_txn *txn = fl_txn_create(NULL);
 	struct fl_change *change = txn != NULL ? fl_txn_add(txn) : NULL;
 	if (change == NULL)
 		goto fail;
 	change->op = FL_DOUBT;
 	change->db = change->table = (struct fl_bytes){ "", 0 };
 	change->doubt = fl_txn_copy(txn, (struct fl_bytes){ doubt, strlen(doubt) });
-	txn->view.file = fl_txn_copy(txn, (struct fl_bytes){ end->file, strlen(end->file) + 1 });
-	txn->jump = fl_held_create(end);
+	txn->view.file = fl_txn_copy_file(txn, end->file);
+	fl_txn_set_jump(txn, fl_held_create(end));
 	if (change->doubt.data == NULL || txn->view.file.data == NULL || txn->jump == NULL)
 		goto fail;
-	txn->view.file.size--;
 	txn->view.position = end->offset;
 	uv_timeval64_t now;
 	if (uv_gettimeofday(&now) == 0)

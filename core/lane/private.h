@@ -12,6 +12,8 @@
 #include "source/schema.h"
 #include "transaction/grouper.h"
 
+enum { FL_MOST_READY = 128 };
+
 /* Where two lanes meet. Counted; each of them holds one reference. */
 struct fl_meeting {
 	uv_mutex_t mutex;
@@ -52,6 +54,15 @@ struct fl_lane {
 	struct fl_position read; /* with files: behind what has been read of them */
 	struct fl_grouper *grouper;
 	struct fl_schema *schema;
+	/* What the seats are to get: see fl_lane_flush(). */
+	struct fl_queue_item ready[FL_MOST_READY];
+	size_t ready_count, ready_bytes;
+	bool ready_has_changes;
+	uint64_t ready_since; /* uv_hrtime */
+	uint64_t flushed_at;  /* the position's offset at the last flush */
+	/* With `until_current`: how a file lies to the target's, as fl_binlog_compare() has it. */
+	char ordered_file[FL_FILE_NAME_SIZE];
+	int order;
 	unsigned host;		     /* of the source's, in use or to be tried next */
 	struct fl_refusal *refusals; /* of each host, in this round */
 	unsigned tried;		     /* hosts in this round, in vain */
@@ -104,9 +115,16 @@ enum fl_next { FL_NEXT_GO_ON, FL_NEXT_CONNECT_AGAIN, FL_NEXT_OTHER_HOST, FL_NEXT
 
 /* The grouper's hook. */
 int fl_lane_deliver(void *lane, struct fl_txn *txn);
-/* Hands a transaction, and its reference, to every seat, and moves the position. 0, FL_ESTOPPED or
+/* Takes a transaction, and its reference, for every seat, and moves the position. 0, FL_ESTOPPED or
  * FL_ENOMEM. */
 int fl_lane_push(struct fl_lane *lane, struct fl_txn *txn);
+/* Hands what was taken to the seats: many at once, since each of them costs as much as some of the
+ * transactions do. To be called wherever the reader would wait, so that nothing waits with it. 0 or
+ * FL_ESTOPPED. */
+int fl_lane_flush(struct fl_lane *lane);
+/* How long the reader may wait for more before it calls that, in milliseconds: a moment if only the
+ * position is to be moved, else not at all. */
+int fl_lane_may_wait(const struct fl_lane *lane);
 /* With `until_current`: whether all that was asked for has been delivered. */
 bool fl_lane_has_target(const struct fl_lane *lane);
 

@@ -4,6 +4,7 @@
  * when the connection is lost.
  */
 #include "base/log.h"
+#include "base/thread.h"
 #include "lane/private.h"
 
 enum {
@@ -125,13 +126,16 @@ static bool is_heartbeat(const uint8_t *data, size_t size)
 					     data[TYPE_OFFSET] == FL_EVENT_HEARTBEAT_V2);
 }
 
-static enum fl_next read_events(struct fl_lane *lane, struct fl_session *session)
+static enum fl_next read_on(struct fl_lane *lane, struct fl_session *session)
 {
 	for (;;) {
 		const uint8_t *data;
 		size_t size;
 		struct fl_err err = { 0 };
 		enum fl_next next;
+		if (!fl_session_is_ready(session, fl_lane_may_wait(lane)) &&
+			fl_lane_flush(lane) != 0)
+			return FL_NEXT_END;
 		enum fl_read got = fl_session_read(session, &data, &size, &err);
 		switch (got) {
 		case FL_READ_EVENT:
@@ -163,6 +167,14 @@ static enum fl_next read_events(struct fl_lane *lane, struct fl_session *session
 				lane, (struct fl_refusal){ .purged = got == FL_READ_PURGED }, &err);
 		}
 	}
+}
+
+static enum fl_next read_events(struct fl_lane *lane, struct fl_session *session)
+{
+	enum fl_next const next = read_on(lane, session);
+	/* What is behind the last transaction may take long to come. */
+	fl_lane_flush(lane);
+	return next;
 }
 
 /* For fl_lane_stop() to wake; NULL before it is closed. */
@@ -324,6 +336,9 @@ void fl_lane_run(void *ctx)
 		.begin = begin,
 		.renew = renew,
 	};
+	char number[12];
+	snprintf(number, sizeof(number), "%u", lane->number);
+	fl_thread_name("lane", number);
 	lane->grouper = fl_grouper_create(&hooks, lane->config->transaction_bytes);
 	lane->schema = fl_schema_create(lane->config->source, &lane->stop);
 	if (lane->grouper == NULL || lane->schema == NULL)

@@ -229,8 +229,7 @@ enum fl_end fl_worker_apply(struct fl_worker *w)
 			err.text);
 		end = result == FL_ENOMEM ? END_RETRY : END_HALTED;
 	}
-	for (size_t i = 0; i < w->txn_count; i++)
-		fl_txn_unref(w->txns[i]);
+	fl_txns_unref(w->txns, w->txn_count);
 	w->txn_count = 0;
 	return end;
 }

@@ -107,21 +107,27 @@ static bool is_behind_us(struct fl_worker *w, const struct fl_txn *txn)
  */
 static int take(struct fl_worker *w, int wait)
 {
+	void *items[FL_BATCH_TRANSACTIONS];
 	size_t bytes = 0;
 	int result = 1;
-	while (result == 1 && w->txn_count < FL_BATCH_TRANSACTIONS && bytes < FL_BATCH_BYTES) {
-		void *item;
-		result = fl_queue_pop(w->seat->queue, w->txn_count == 0 ? wait : 0, &item);
-		if (result != 1)
-			break;
-		if (is_behind_us(w, item)) {
-			fl_txn_unref(item);
-			continue;
+	bool ends = false;
+	while (!ends && result > 0 && w->txn_count < FL_BATCH_TRANSACTIONS &&
+		bytes < FL_BATCH_BYTES) {
+		result = fl_queue_pop_some(w->seat->queue, w->txn_count == 0 ? wait : 0, items,
+			FL_BATCH_TRANSACTIONS - w->txn_count, FL_BATCH_BYTES - bytes);
+		bool const leaves = atomic_load(&w->leaving);
+		for (int i = 0; i < result; i++) {
+			struct fl_txn *txn = items[i];
+			/* Who is to leave goes on to the end of a transaction in parts, and no
+			 * further. */
+			if (ends || is_behind_us(w, txn)) {
+				fl_txn_unref(txn);
+				continue;
+			}
+			w->txns[w->txn_count++] = txn;
+			bytes += txn->bytes;
+			ends = leaves && txn->view.last;
 		}
-		w->txns[w->txn_count++] = item;
-		bytes += ((struct fl_txn *)item)->bytes;
-		if (atomic_load(&w->leaving) && w->txns[w->txn_count - 1]->view.last)
-			break;
 	}
 	return w->txn_count > 0 ? 1 : result;
 }
@@ -136,8 +142,7 @@ static enum fl_end apply(struct fl_worker *w)
 	w->in_parts = may && in_parts;
 	uv_mutex_unlock(&w->mutex);
 	if (!may) {
-		for (size_t i = 0; i < w->txn_count; i++)
-			fl_txn_unref(w->txns[i]);
+		fl_txns_unref(w->txns, w->txn_count);
 		w->txn_count = 0;
 		return END_STOPPED;
 	}

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/log.h"
+#include "base/thread.h"
 #include "binlog/row.h"
 #include "sink/private.h"
 
@@ -250,6 +251,7 @@ static void back_off(struct fl_worker *w)
 static void run(void *ctx)
 {
 	struct fl_worker *w = ctx;
+	fl_thread_name("sink", w->config->name);
 	enum fl_end end;
 	for (;;) {
 		end = atomic_load(&w->stop) ? END_STOPPED : open_plugin(w);

@@ -6,6 +6,7 @@
 #ifndef FL_BACKEND_H
 #define FL_BACKEND_H
 
+#include "source/packets.h"
 #include "source/session.h"
 #include "source/watch.h"
 
@@ -23,12 +24,18 @@ struct fl_session {
 	unsigned silence; /* seconds without a byte after which the connection counts as lost */
 	char place[300];  /* for messages: the server, or the position asked for */
 	void *dump;	  /* the backend's own */
+	/* Open: the binlog's packets are read by us. Else by the library, which alone can decrypt
+	 * them. */
+	struct fl_packets packets;
 	struct fl_watch watch;
 	struct fl_server server;
 };
 
-/* session.c: the library's last error as FL_ELOST or FL_EFATAL; while connecting, what is not known
- * to be final may pass. */
+/* session.c: an error of the server or the library as FL_ELOST or FL_EFATAL; while connecting, what
+ * is not known to be final may pass. */
+int fl_session_fault(struct fl_session *session, unsigned number, const char *text, bool connecting,
+	const char *doing, struct fl_err *err);
+/* The library's last error. */
 int fl_session_failure(
 	struct fl_session *session, bool connecting, const char *doing, struct fl_err *err);
 

@@ -2,7 +2,10 @@
  *
  * The session as a reader of the binlog.
  */
+#include "base/cursor.h"
 #include "source/backend.h"
+
+#include <errmsg.h>
 
 enum {
 	BINLOG_START = 4,		   /* behind the file's magic number */
@@ -47,6 +50,17 @@ static void name_place(
 	fl_buf_finish(&text);
 }
 
+/* What the source sends from now on are events. */
+static int begin(struct fl_session *session, struct fl_err *err)
+{
+	session->dumping = true;
+	if (mysql_get_ssl_cipher(session->mysql) == NULL &&
+		fl_packets_open(&session->packets, session->wake_socket, session->silence) != 0)
+		return fl_err_set(err, FL_ENOMEM, "out of memory");
+	fl_watch_add(&session->watch, session->wake_socket, session->silence);
+	return 0;
+}
+
 int fl_session_open(struct fl_session *session, const struct fl_position *position, bool until_end,
 	struct fl_err *err)
 {
@@ -83,10 +97,8 @@ int fl_session_open(struct fl_session *session, const struct fl_position *positi
 	fl_buf_finish(&encoded);
 	if (failed != 0)
 		return fl_session_failure(session, true, "cannot ask for the binlog behind", err);
-	session->dumping = true;
 	session->until_end = until_end;
-	fl_watch_add(&session->watch, session->wake_socket, session->silence);
-	return 0;
+	return begin(session, err);
 }
 
 int fl_session_open_ahead(
@@ -112,16 +124,14 @@ int fl_session_open_ahead(
 	fl_buf_finish(&encoded);
 	if (result != 0)
 		return result;
-	session->dumping = session->until_end = true;
-	fl_watch_add(&session->watch, session->wake_socket, session->silence);
-	return 0;
+	session->until_end = true;
+	return begin(session, err);
 }
 
 /* What error 1236 means is told by its text alone; servers differ in "master" and "source" only. */
-static enum fl_read refused(struct fl_session *session, struct fl_err *err)
+static enum fl_read refused(
+	struct fl_session *session, unsigned number, const char *text, struct fl_err *err)
 {
-	unsigned number = mysql_errno(session->mysql);
-	const char *text = mysql_error(session->mysql);
 	enum fl_read how = FL_READ_FATAL;
 	if (strstr(text, "with the same server_") != NULL)
 		fl_err_set(err, FL_EFATAL,
@@ -153,15 +163,77 @@ static void step(struct fl_session *session)
 		steps, atomic_load_explicit(steps, memory_order_relaxed) + 1, memory_order_relaxed);
 }
 
+/* One packet of those that we read ourselves, as fl_backend_read(). */
+static int read_plain(
+	struct fl_session *session, const uint8_t **ret_data, size_t *ret_size, struct fl_err *err)
+{
+	enum { EOF_PACKET = 0xfe, EOF_SIZE = 9, ERROR_PACKET = 0xff };
+	struct fl_err why;
+	int const result = fl_packets_read(&session->packets, ret_data, ret_size, &why);
+	if (result != 0) {
+		fl_err_set(err, result, "cannot read the binlog behind %s: %s", session->place,
+			why.text);
+		return -1;
+	}
+	const uint8_t *packet = *ret_data;
+	size_t const size = *ret_size;
+	if (size > 0 && size < EOF_SIZE && packet[0] == EOF_PACKET)
+		return 0;
+	return size > 0 && packet[0] == ERROR_PACKET ? -1 : 1;
+}
+
+static enum fl_read failed(
+	struct fl_session *session, unsigned number, const char *text, struct fl_err *err)
+{
+	if (number == FATAL_ERROR_READING_BINLOG || number == SAME_ID)
+		return refused(session, number, text, err);
+	int code = fl_session_fault(
+		session, number, text, false, "cannot read the binlog behind", err);
+	return code == FL_EFATAL ? FL_READ_FATAL : FL_READ_LOST;
+}
+
+/* The server's error in a packet:
+ *
+ * offset  size
+ *      0     1  0xff
+ *      1     2  number
+ *      3     6  '#' and SQL state
+ *      9     -  text
+ */
+static enum fl_read server_failed(
+	struct fl_session *session, const uint8_t *packet, size_t size, struct fl_err *err)
+{
+	enum { STATE = 6 };
+	struct fl_cursor c = fl_cursor(packet, size);
+	char text[512];
+	fl_take(&c, 1);
+	unsigned const number = fl_take_u16(&c);
+	if (fl_cursor_left(&c) >= STATE && *c.at == '#')
+		fl_take(&c, STATE);
+	struct fl_bytes const rest = fl_take_bytes(&c, fl_cursor_left(&c));
+	snprintf(text, sizeof(text), "%.*s", (int)(rest.size < 511 ? rest.size : 511),
+		rest.size > 0 ? rest.data : "");
+	return failed(session, number != 0 ? number : CR_MALFORMED_PACKET, text, err);
+}
+
+bool fl_session_is_ready(struct fl_session *session, int wait_ms)
+{
+	return session->packets.data != NULL &&
+	       (fl_packets_is_ready(&session->packets, wait_ms) ||
+		       atomic_load_explicit(&session->woken, memory_order_relaxed));
+}
+
 enum fl_read fl_session_read(
 	struct fl_session *session, const uint8_t **ret_data, size_t *ret_size, struct fl_err *err)
 {
+	bool const is_plain = session->packets.data != NULL;
 	const uint8_t *data = NULL;
 	size_t size = 0;
 	int got = -1;
 	if (!atomic_load_explicit(&session->woken, memory_order_relaxed)) {
 		step(session);
-		got = fl_backend_read(session->mysql, session->dump, &data, &size);
+		got = is_plain ? read_plain(session, &data, &size, err)
+			       : fl_backend_read(session->mysql, session->dump, &data, &size);
 		step(session);
 	}
 	if (atomic_load_explicit(&session->woken, memory_order_relaxed)) {
@@ -191,9 +263,7 @@ enum fl_read fl_session_read(
 			session->place);
 		return FL_READ_FATAL;
 	}
-	unsigned number = mysql_errno(session->mysql);
-	if (number == FATAL_ERROR_READING_BINLOG || number == SAME_ID)
-		return refused(session, err);
-	int code = fl_session_failure(session, false, "cannot read the binlog behind", err);
-	return code == FL_EFATAL ? FL_READ_FATAL : FL_READ_LOST;
+	if (is_plain)
+		return data != NULL ? server_failed(session, data, size, err) : FL_READ_LOST;
+	return failed(session, mysql_errno(session->mysql), mysql_error(session->mysql), err);
 }

@@ -84,8 +84,13 @@ static const char *final_advice(unsigned number, const char *text)
 int fl_session_failure(
 	struct fl_session *session, bool connecting, const char *doing, struct fl_err *err)
 {
-	unsigned number = mysql_errno(session->mysql);
-	const char *text = mysql_error(session->mysql);
+	return fl_session_fault(session, mysql_errno(session->mysql), mysql_error(session->mysql),
+		connecting, doing, err);
+}
+
+int fl_session_fault(struct fl_session *session, unsigned number, const char *text, bool connecting,
+	const char *doing, struct fl_err *err)
+{
 	if (number == 0)
 		return fl_err_set(err, FL_ENOMEM, "out of memory");
 	const char *advice = final_advice(number, text);
@@ -378,6 +383,7 @@ void fl_session_close(struct fl_session *session)
 		fl_backend_close(session->mysql, session->dump);
 	}
 	fl_watch_remove(&session->watch);
+	fl_packets_close(&session->packets);
 	if (session->mysql != NULL)
 		mysql_close(session->mysql);
 	if (session->wake_socket >= 0)

@@ -122,6 +122,10 @@ enum fl_read {
 enum fl_read fl_session_read(
 	struct fl_session *session, const uint8_t **ret_data, size_t *ret_size, struct fl_err *err);
 
+/* Whether the next read returns at once, after waiting for that so long at most. False where only
+ * the library knows. */
+bool fl_session_is_ready(struct fl_session *session, int wait_ms);
+
 /* From any thread while the session lives: makes a read under way, and all later ones, return
  * FL_READ_STOPPED within milliseconds. */
 void fl_session_wake(struct fl_session *session);

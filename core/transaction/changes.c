@@ -6,6 +6,8 @@
 #include "transaction/group.h"
 #include "transaction/tables.h"
 
+enum { MOST_EXPECTED = 256 };
+
 /* The event's rows, up to the first that can't be read; what came before it in the event is dropped
  * too. */
 static int add_rows(struct fl_grouper *g, const struct fl_event *event,
@@ -28,14 +30,21 @@ static int add_rows(struct fl_grouper *g, const struct fl_event *event,
 	if (result == 0)
 		result = fl_rows_check(&rows, def, &reason);
 	if (result == 0) {
-		rows.arena = &txn->arena;
+		rows.arena = fl_txn_arena(txn);
 		result = 1;
 	}
+	bool first = true;
 	while (result == 1) {
 		struct fl_row before, after;
 		result = fl_rows_next(&rows, def, &before, &after, &reason);
 		if (result != 1)
 			break;
+		/* Rows of one event are mostly of about the same size. */
+		size_t const expected = rows.data.size / rows.next;
+		if (first && fl_txn_expect(txn,
+				     expected < MOST_EXPECTED ? expected + 1 : MOST_EXPECTED) != 0)
+			return fl_group_no_memory(err);
+		first = false;
 		struct fl_change *change = fl_txn_add(txn);
 		if (change == NULL)
 			return fl_group_no_memory(err);

@@ -7,11 +7,26 @@
 /* Of a part, in bytes. */
 enum { PART_BYTES = 4 << 20 };
 
-void fl_group_end(struct fl_grouper *g)
+/* The next transaction begins another pack, if this one is full. */
+static void renew_pack(struct fl_grouper *g)
+{
+	if (g->pack == NULL || !fl_pack_is_full(g->pack))
+		return;
+	fl_pack_unref(g->pack);
+	g->pack = NULL;
+}
+
+void fl_group_drop_txn(struct fl_grouper *g)
 {
 	fl_txn_unref(g->txn);
-	fl_txn_unref(g->touched);
 	g->txn = NULL;
+	renew_pack(g);
+}
+
+void fl_group_end(struct fl_grouper *g)
+{
+	fl_group_drop_txn(g);
+	fl_txn_unref(g->touched);
 	g->touched = NULL;
 	g->in_group = g->begun = g->standalone = g->is_xa = g->too_large = g->anonymous = false;
 	g->savepoints_lost = g->rolled_back = g->scanning = g->dirty = g->has_ddl = g->vouched =
@@ -29,9 +44,15 @@ int fl_group_no_memory(struct fl_err *err)
 
 struct fl_txn *fl_group_txn(struct fl_grouper *g)
 {
-	if (g->txn == NULL)
-		g->txn = fl_txn_create();
-	return g->txn;
+	if (g->txn != NULL)
+		return g->txn;
+	/* What is prepared may wait for long, and would keep all of its pack. */
+	if (g->is_xa)
+		return g->txn = fl_txn_create(NULL);
+	renew_pack(g);
+	if (g->pack == NULL)
+		g->pack = fl_pack_create();
+	return g->pack != NULL ? g->txn = fl_txn_create(g->pack) : NULL;
 }
 
 static bool same(struct fl_bytes a, struct fl_bytes b)
@@ -103,7 +124,7 @@ int fl_group_doubt_touched(struct fl_grouper *g, const char *reason, struct fl_e
 int fl_group_touch(struct fl_grouper *g, struct fl_table_def *def)
 {
 	if (g->touched == NULL)
-		g->touched = fl_txn_create();
+		g->touched = fl_txn_create(NULL);
 	if (g->touched == NULL)
 		return FL_ENOMEM;
 	for (size_t i = g->touched->table_count; i-- > 0;) {
@@ -126,7 +147,7 @@ int fl_group_emit(struct fl_grouper *g, bool last, struct fl_err *err)
 	txn->gtid = g->gtid;
 	txn->anonymous = g->anonymous;
 	txn->view.gtid = fl_txn_copy(txn, (struct fl_bytes){ gtid, gtid_size });
-	txn->view.file = fl_txn_copy(txn, fl_bytes_of(g->file));
+	txn->view.file = fl_txn_copy_file(txn, g->file);
 	txn->view.position = g->offset;
 	txn->view.commit_us = g->commit_us;
 	if (!last) {
@@ -137,9 +158,8 @@ int fl_group_emit(struct fl_grouper *g, bool last, struct fl_err *err)
 	}
 	txn->view.first = g->parts == 0;
 	txn->view.last = last;
-	fl_held_unref(txn->held);
-	txn->held = fl_held_ref(fl_prepared_begin(g->prepared));
-	txn->bytes = sizeof(*txn) + txn->arena.reserved;
+	fl_txn_set_held(txn, fl_held_ref(fl_prepared_begin(g->prepared)));
+	txn->bytes = fl_txn_size(txn);
 	if (txn->view.file.data == NULL || txn->view.gtid.data == NULL) {
 		fl_txn_unref(txn);
 		return fl_group_no_memory(err);
@@ -152,6 +172,7 @@ int fl_group_emit(struct fl_grouper *g, bool last, struct fl_err *err)
 				return fl_group_no_memory(err);
 			}
 	}
+	renew_pack(g); /* lest it waits for another transaction to be given back */
 	int result = g->hooks.emit(g->hooks.ctx, txn);
 	return result != 0 ? fl_err_set(err, result, "stopped") : 0;
 }
@@ -218,8 +239,7 @@ int fl_group_rollback(struct fl_grouper *g, const struct fl_event *event, struct
 		result = fl_group_doubt_touched(
 			g, "rolled back after a part of it had been passed on for its size", err);
 	} else {
-		fl_txn_unref(g->txn);
-		g->txn = NULL;
+		fl_group_drop_txn(g);
 		g->scanning = false;
 	}
 	return result != 0 ? result : fl_group_commit(g, event, 0, err);
@@ -246,6 +266,7 @@ static int start_scanning(struct fl_grouper *g, struct fl_err *err)
 			g->has_ddl = true;
 	}
 	fl_txn_unref(txn);
+	renew_pack(g);
 	return result;
 }
 
@@ -254,7 +275,7 @@ int fl_group_keep_within_limit(struct fl_grouper *g, struct fl_err *err)
 	/* Once it goes on in parts anyway, small ones: each sink holds a few at a time, and what it
 	 * makes of them. */
 	size_t const limit = g->vouched && g->limit > PART_BYTES ? PART_BYTES : g->limit;
-	if (g->txn == NULL || g->txn->arena.reserved <= limit)
+	if (g->txn == NULL || fl_txn_size(g->txn) <= limit)
 		return 0;
 	if (g->vouched)
 		return fl_group_emit(g, false, err);

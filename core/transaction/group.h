@@ -9,6 +9,7 @@
 
 #include "binlog/inflate.h"
 #include "transaction/grouper.h"
+#include "transaction/tables.h"
 
 enum { FL_MOST_SAVEPOINTS = 1000 };
 
@@ -21,6 +22,7 @@ struct savepoint {
 
 struct fl_grouper {
 	struct fl_grouper_hooks hooks;
+	struct fl_tables_asked asked; /* of them */
 	size_t limit;
 	struct fl_format format;
 	const struct fl_collations *collations;
@@ -50,7 +52,8 @@ struct fl_grouper {
 	struct fl_gtid gtid;
 	bool anonymous;
 	int64_t commit_us;
-	struct fl_txn *txn; /* NULL until there is something to hold */
+	struct fl_pack *pack; /* for the next ones; or NULL */
+	struct fl_txn *txn;   /* NULL until there is something to hold */
 	struct fl_txn
 		*touched; /* its table references alone: the tables of parts that were passed on */
 	struct savepoint *savepoints;
@@ -84,6 +87,8 @@ static inline struct fl_bytes fl_bytes_of(const char *text)
 
 int fl_group_no_memory(struct fl_err *err);
 
+/* Forgets the transaction to add to, and gives back its memory. */
+void fl_group_drop_txn(struct fl_grouper *g);
 /* The transaction to add to; NULL when memory runs out. */
 struct fl_txn *fl_group_txn(struct fl_grouper *g);
 

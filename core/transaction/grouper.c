@@ -9,6 +9,7 @@ struct fl_grouper *fl_grouper_create(const struct fl_grouper_hooks *hooks, size_
 	if (g == NULL)
 		return NULL;
 	g->hooks = *hooks;
+	g->asked = (struct fl_tables_asked){ hooks->wants, hooks->complete, hooks->ctx };
 	g->limit = limit;
 	g->tables = fl_tables_create();
 	g->prepared = fl_prepared_create(limit);
@@ -35,6 +36,7 @@ void fl_grouper_destroy(struct fl_grouper *g)
 	fl_group_end(g);
 	fl_txn_unref(g->torn);
 	fl_txn_unref(g->doubts);
+	fl_pack_unref(g->pack);
 	fl_tables_destroy(g->tables);
 	fl_prepared_destroy(g->prepared);
 	fl_inflater_destroy(g->inflater);
@@ -283,8 +285,7 @@ static int dispatch(struct fl_grouper *g, const struct fl_event *event, struct f
 	case FL_EVENT_XA_PREPARE:
 		return fl_group_xa_prepare(g, event, err);
 	case FL_EVENT_TABLE_MAP:
-		return fl_tables_map(g->tables, event, &g->format, g->collations, g->hooks.wants,
-			g->hooks.complete, g->hooks.ctx, err);
+		return fl_tables_map(g->tables, event, &g->format, g->collations, &g->asked, err);
 	case FL_EVENT_WRITE_ROWS_V1:
 	case FL_EVENT_UPDATE_ROWS_V1:
 	case FL_EVENT_DELETE_ROWS_V1:

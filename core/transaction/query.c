@@ -179,7 +179,7 @@ int fl_group_xa_prepare(struct fl_grouper *g, const struct fl_event *event, stru
 	if (result == 0 && !one_phase) {
 		struct fl_held *begin =
 			g->hooks.begin != NULL ? g->hooks.begin(g->hooks.ctx) : NULL;
-		g->txn->bytes = g->txn->arena.reserved;
+		g->txn->bytes = fl_txn_size(g->txn);
 		fl_prepared_put(
 			g->prepared, (struct fl_bytes){ xid.data, xid.size }, g->txn, begin);
 		g->txn = NULL;

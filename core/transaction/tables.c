@@ -1,11 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "transaction/tables.h"
 
-enum { CACHE_SIZE = 1024, MOST_MAPPED = 4096 };
+enum {
+	CACHE_SIZE = 16384,	/* slots: servers number their tables one after the other */
+	CACHE_BYTES = 32 << 20, /* of definitions; beyond it all are forgotten */
+	MOST_MAPPED = 4096
+};
+
+/* What a TABLE_MAP event has come to the last time: a definition, or that nobody wants the table.
+ */
+struct slot {
+	struct fl_table_def *def;
+	struct unwanted {
+		size_t size;	/* of the event's body up to the table's name */
+		uint8_t head[]; /* that much of it */
+	} * unwanted;
+	uint32_t at;  /* event time */
+	bool is_used; /* it may have something, and is in the list of those */
+	struct slot *next_used;
+};
 
 struct fl_tables {
-	struct fl_table_def *cache[CACHE_SIZE]; /* by table id */
-	uint32_t cached_at[CACHE_SIZE];		/* event time */
+	struct slot *cache; /* CACHE_SIZE of them, by table id */
+	struct slot *used;
+	size_t cached_bytes;
 	bool geojson;
 	struct fl_mapped *mapped;
 	size_t count, room;
@@ -13,7 +31,15 @@ struct fl_tables {
 
 struct fl_tables *fl_tables_create(void)
 {
-	return calloc(1, sizeof(struct fl_tables));
+	struct fl_tables *tables = calloc(1, sizeof(*tables));
+	if (tables == NULL)
+		return NULL;
+	tables->cache = calloc(CACHE_SIZE, sizeof(*tables->cache));
+	if (tables->cache == NULL) {
+		free(tables);
+		return NULL;
+	}
+	return tables;
 }
 
 void fl_tables_show_geojson(struct fl_tables *tables)
@@ -26,6 +52,7 @@ void fl_tables_destroy(struct fl_tables *tables)
 	if (tables == NULL)
 		return;
 	fl_tables_clear(tables);
+	free(tables->cache);
 	free(tables->mapped);
 	free(tables);
 }
@@ -37,13 +64,47 @@ void fl_tables_end_statement(struct fl_tables *tables)
 	tables->count = 0;
 }
 
+static void empty(struct slot *slot)
+{
+	fl_table_unref(slot->def);
+	free(slot->unwanted);
+	slot->def = NULL;
+	slot->unwanted = NULL;
+}
+
+static void forget_all(struct fl_tables *tables)
+{
+	while (tables->used != NULL) {
+		struct slot *slot = tables->used;
+		tables->used = slot->next_used;
+		slot->is_used = false;
+		empty(slot);
+	}
+	tables->cached_bytes = 0;
+}
+
 void fl_tables_clear(struct fl_tables *tables)
 {
 	fl_tables_end_statement(tables);
-	for (size_t i = 0; i < CACHE_SIZE; i++) {
-		fl_table_unref(tables->cache[i]);
-		tables->cache[i] = NULL;
+	forget_all(tables);
+}
+
+/* The event's slot, emptied, for something of this many bytes. */
+static struct slot *make_slot(
+	struct fl_tables *tables, uint64_t id, const struct fl_event *event, size_t bytes)
+{
+	if (tables->cached_bytes > CACHE_BYTES)
+		forget_all(tables);
+	tables->cached_bytes += bytes;
+	struct slot *slot = &tables->cache[id % CACHE_SIZE];
+	empty(slot);
+	if (!slot->is_used) {
+		slot->is_used = true;
+		slot->next_used = tables->used;
+		tables->used = slot;
 	}
+	slot->at = event->timestamp;
+	return slot;
 }
 
 const struct fl_mapped *fl_tables_find(const struct fl_tables *tables, uint64_t id)
@@ -93,77 +154,109 @@ static struct fl_mapped *add_mapped(struct fl_tables *tables)
 	return &tables->mapped[tables->count++];
 }
 
-static struct fl_table_def *cached(
-	const struct fl_tables *tables, uint64_t id, const struct fl_event *event)
+static bool begins_with(struct fl_bytes body, const void *head, size_t size)
 {
-	struct fl_table_def *def = tables->cache[id % CACHE_SIZE];
-	bool same = def != NULL && def->id == id && def->raw.size == event->body.size &&
-		    memcmp(def->raw.data, event->body.data, event->body.size) == 0;
+	return body.size >= size && memcmp(body.data, head, size) == 0;
+}
+
+/* Maps the table as the last time, if the event is the same. */
+static bool map_again(struct fl_tables *tables, uint64_t id, const struct fl_event *event,
+	struct fl_mapped *mapped)
+{
+	const struct slot *slot = &tables->cache[id % CACHE_SIZE];
+	struct fl_table_def *def = slot->def;
+	if (slot->unwanted != NULL)
+		return begins_with(event->body, slot->unwanted->head, slot->unwanted->size);
+	if (def == NULL || def->raw.size != event->body.size ||
+		memcmp(def->raw.data, event->body.data, event->body.size) != 0)
+		return false;
 	/* A doubt may be over for rows of a later time. */
-	if (same && def->doubt != NULL)
-		same = tables->cached_at[id % CACHE_SIZE] == event->timestamp;
-	return same ? def : NULL;
+	if (def->doubt != NULL && slot->at != event->timestamp)
+		return false;
+	mapped->def = fl_table_ref(def);
+	mapped->wanted = true;
+	return true;
+}
+
+/* Nobody asks for the table: its columns are not even looked at. */
+static void map_unwanted(
+	struct fl_tables *tables, uint64_t id, const struct fl_event *event, struct fl_bytes name)
+{
+	size_t const size = (size_t)(name.data + name.size + 1 - event->body.data);
+	struct unwanted *unwanted = malloc(sizeof(*unwanted) + size);
+	if (unwanted == NULL)
+		return; /* it is asked again the next time */
+	unwanted->size = size;
+	memcpy(unwanted->head, event->body.data, size);
+	make_slot(tables, id, event, sizeof(*unwanted) + size)->unwanted = unwanted;
+}
+
+/* Decodes a definition. 0; FL_EUNSUPPORTED or FL_ECORRUPT: the table is in doubt; or FL_ELOST,
+ * FL_ENOMEM, FL_ESTOPPED. */
+static int define(struct fl_tables *tables, const struct fl_event *event,
+	const struct fl_format *format, const struct fl_collations *collations,
+	const struct fl_tables_asked *asked, struct fl_table_def **ret, struct fl_err *reason)
+{
+	struct fl_table_def *def = NULL;
+	int result = fl_table_decode(event, format, collations, &def, reason);
+	if (result != 0)
+		return result;
+	def->wanted = true;
+	if (tables->geojson)
+		fl_table_show_geojson(def, format->is_mariadb);
+	if (!def->complete)
+		result = asked->complete(asked->ctx, def, event->timestamp, reason);
+	if (result == FL_ELOST || result == FL_ENOMEM || result == FL_ESTOPPED) {
+		fl_table_unref(def);
+		return result;
+	}
+	if (result != 0)
+		fl_table_doubt(def, reason->text);
+	*ret = def;
+	return 0;
 }
 
 int fl_tables_map(struct fl_tables *tables, const struct fl_event *event,
 	const struct fl_format *format, const struct fl_collations *collations,
-	bool (*wants)(void *ctx, struct fl_bytes db, struct fl_bytes table),
-	int (*complete)(
-		void *ctx, struct fl_table_def *def, uint32_t event_time, struct fl_err *err),
-	void *ctx, struct fl_err *err)
+	const struct fl_tables_asked *asked, struct fl_err *err)
 {
 	uint64_t id;
 	struct fl_bytes db, name;
 	int result = fl_table_map_id(event, format, &id, err);
 	if (result != 0)
 		return result;
-	if (!read_names(event, format, &db, &name))
-		return fl_err_set(err, FL_ECORRUPT, "the event is too short for a table's name");
-
 	struct fl_mapped *mapped = add_mapped(tables);
 	if (mapped == NULL)
 		return fl_err_set(err, FL_ECORRUPT, "more tables than a statement can have");
 	mapped->id = id;
-	mapped->doubt[0] = '\0';
-	mapped->def = cached(tables, id, event);
-	if (mapped->def != NULL) {
-		mapped->wanted = mapped->def->wanted;
-		fl_table_ref(mapped->def);
+	mapped->def = NULL;
+	mapped->wanted = false;
+	if (map_again(tables, id, event, mapped))
+		return 0;
+
+	if (!read_names(event, format, &db, &name)) {
+		tables->count--;
+		return fl_err_set(err, FL_ECORRUPT, "the event is too short for a table's name");
+	}
+	mapped->wanted = asked->wants(asked->ctx, db, name);
+	if (!mapped->wanted) {
+		map_unwanted(tables, id, event, name);
 		return 0;
 	}
-
-	snprintf(mapped->db, sizeof(mapped->db), "%.*s", (int)db.size, db.data);
-	snprintf(mapped->name, sizeof(mapped->name), "%.*s", (int)name.size, name.data);
-	mapped->wanted = wants(ctx, db, name);
-	if (!mapped->wanted)
-		return 0;
-
 	struct fl_err reason;
 	struct fl_table_def *def = NULL;
-	result = fl_table_decode(event, format, collations, &def, &reason);
-	if (result == FL_ENOMEM)
-		return fl_err_set(err, FL_ENOMEM, "%s", reason.text);
-	if (result != 0) {
-		snprintf(mapped->doubt, sizeof(mapped->doubt), "%.255s", reason.text);
-		return 0;
-	}
-	def->wanted = true;
-	if (tables->geojson)
-		fl_table_show_geojson(def, format->is_mariadb);
-	if (!def->complete)
-		result = complete(ctx, def, event->timestamp, &reason);
+	result = define(tables, event, format, collations, asked, &def, &reason);
 	if (result == FL_ELOST || result == FL_ENOMEM || result == FL_ESTOPPED) {
-		fl_table_unref(def);
 		tables->count--;
 		return fl_err_set(err, result, "%s", reason.text);
 	}
-	if (result != 0)
-		fl_table_doubt(def, reason.text);
-
-	struct fl_table_def **slot = &tables->cache[id % CACHE_SIZE];
-	fl_table_unref(*slot);
-	*slot = fl_table_ref(def);
-	tables->cached_at[id % CACHE_SIZE] = event->timestamp;
+	if (result != 0) {
+		snprintf(mapped->db, sizeof(mapped->db), "%.*s", (int)db.size, db.data);
+		snprintf(mapped->name, sizeof(mapped->name), "%.*s", (int)name.size, name.data);
+		snprintf(mapped->doubt, sizeof(mapped->doubt), "%.255s", reason.text);
+		return 0;
+	}
+	make_slot(tables, id, event, sizeof(*def) + def->arena.reserved)->def = fl_table_ref(def);
 	mapped->def = def;
 	return 0;
 }

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * A transaction: the unit of everything behind the grouper. Built by the grouper on the reader's
- * thread, then immutable, shared by all sinks, counted; the last one to drop it frees its one
- * arena. It lives in that arena itself.
+ * thread, then immutable and shared by all sinks.
+ *
+ * Most are small, and hundreds of thousands come in a second. So they lie in packs: one arena, one
+ * count of references and one hold on a table's definition for some hundred of them. A reference
+ * to a transaction is one to its pack, which is freed when the last sink has dropped the last
+ * transaction in it, and the reader has begun another.
  */
 #ifndef FL_TXN_H
 #define FL_TXN_H
@@ -10,6 +14,8 @@
 #include "base/arena.h"
 #include "binlog/position.h"
 #include "binlog/rows.h"
+
+struct fl_pack;
 
 struct fl_txn {
 	struct fl_transaction view; /* what sinks see */
@@ -24,32 +30,55 @@ struct fl_txn {
 	struct fl_held *jump;
 
 	/* Private. */
-	atomic_uint references;
-	struct fl_arena arena;
+	struct fl_pack *pack;
+	struct fl_txn *next_holding; /* in the pack's list of those with one of the two above */
+	bool is_holding;
+	size_t begin; /* bytes used in the pack in front of it */
 	struct fl_change *changes;
 	size_t change_room;
-	struct fl_table_def **tables; /* referenced by the changes */
+	struct fl_table_def **tables; /* referenced by the changes; held by the pack */
 	size_t table_count, table_room;
 };
 
-/* An empty one, references: 1. NULL when memory runs out. */
-struct fl_txn *fl_txn_create(void);
+/* An empty one. NULL when memory runs out. The creator's reference keeps it open for more. */
+struct fl_pack *fl_pack_create(void);
+/* Whether it has come to the size at which another one is to be begun. */
+bool fl_pack_is_full(const struct fl_pack *pack);
+void fl_pack_unref(struct fl_pack *pack); /* takes NULL; any thread */
+
+/* An empty one, with a reference, in a pack that is open on this thread; NULL: in one of its own,
+ * for those that may be kept for long. NULL when memory runs out. */
+struct fl_txn *fl_txn_create(struct fl_pack *pack);
 
 struct fl_txn *fl_txn_ref(struct fl_txn *txn);
 void fl_txn_unref(struct fl_txn *txn); /* takes NULL; any thread */
+/* The same of many at once, which is cheaper where they follow one another in a pack. */
+void fl_txns_unref(struct fl_txn *const *txns, size_t count);
 
 /* Moves a position behind the transaction (behind its last part; the others leave it where it is).
  * A transaction without a GTID ends the exactness of the set, and from then on the position is a
  * place in a file. 0, FL_ENOMEM, or FL_EINVAL: its GTID is of the other kind of server. */
 int fl_txn_advance(const struct fl_txn *txn, struct fl_position *position);
 
-/* While it is built: */
+/* While it is built, on the thread that has its pack open: */
 
+/* Room for so many changes more, that they need not be moved. 0 or FL_ENOMEM. */
+int fl_txn_expect(struct fl_txn *txn, size_t changes);
 /* Appends a cleared change; NULL when memory runs out. Invalidates pointers to earlier ones. */
 struct fl_change *fl_txn_add(struct fl_txn *txn);
 /* Keeps a definition alive as long as the transaction. 0 or FL_ENOMEM. */
 int fl_txn_hold(struct fl_txn *txn, struct fl_table_def *def);
-/* Copies text into the arena. `data` NULL when memory runs out. */
+/* Set `held` and `jump`, and take their references; NULL for none. */
+void fl_txn_set_held(struct fl_txn *txn, struct fl_held *held);
+void fl_txn_set_jump(struct fl_txn *txn, struct fl_held *jump);
+/* Copies text into the arena, with a NUL behind it that does not count. `data` NULL when memory
+ * runs out. */
 struct fl_bytes fl_txn_copy(struct fl_txn *txn, struct fl_bytes bytes);
+/* The file that it lies in: copied once a pack, mostly. */
+struct fl_bytes fl_txn_copy_file(struct fl_txn *txn, const char *file);
+/* Where it lies. */
+struct fl_arena *fl_txn_arena(struct fl_txn *txn);
+/* Bytes that it has taken so far. */
+size_t fl_txn_size(const struct fl_txn *txn);
 
 #endif

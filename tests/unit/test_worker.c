@@ -143,7 +143,7 @@ static void wait_for(enum fl_worker_state state)
 
 static struct fl_txn *make(uint64_t offset, bool last)
 {
-	struct fl_txn *txn = fl_txn_create();
+	struct fl_txn *txn = fl_txn_create(NULL);
 	cr_assert_not_null(txn);
 	txn->anonymous = true;
 	txn->view.file = fl_txn_copy(txn, (struct fl_bytes){ "b.1", 3 });

@@ -201,6 +201,13 @@ enum fl_read fl_session_read(
 	return FL_READ_EVENT;
 }
 
+bool fl_session_is_ready(struct fl_session *session, int wait_ms)
+{
+	(void)wait_ms;
+	return session->head < 2 || session->next < atomic_load(&written) ||
+	       atomic_load(&session->woken);
+}
+
 void fl_session_wake(struct fl_session *session)
 {
 	atomic_store(&session->woken, true);

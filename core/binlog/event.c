@@ -101,6 +101,11 @@ static bool checksum_fits(const uint8_t *data, size_t size)
 	return crc == fl_le(data + end, CHECKSUM_SIZE);
 }
 
+static int too_short(size_t size, struct fl_err *err)
+{
+	return fl_err_set(err, FL_ECORRUPT, "an event of only %zu bytes", size);
+}
+
 /*
  * Every event:
  *
@@ -119,25 +124,27 @@ static bool checksum_fits(const uint8_t *data, size_t size)
 int fl_event_decode(const struct fl_format *format, const uint8_t *data, size_t size,
 	struct fl_event *ret, struct fl_err *err)
 {
-	struct fl_cursor c = fl_cursor(data, size);
-	struct fl_event event = { 0 };
-	event.timestamp = fl_take_u32(&c);
-	event.type = fl_take_u8(&c);
-	event.server_id = fl_take_u32(&c);
-	event.size = fl_take_u32(&c);
-	event.log_pos = fl_take_u32(&c);
-	event.flags = fl_take_u16(&c);
+	if (size < HEADER_SIZE)
+		return too_short(size, err);
+	struct fl_event event = {
+		.timestamp = (uint32_t)fl_le(data, 4),
+		.type = data[4],
+		.server_id = (uint32_t)fl_le(data + 5, 4),
+		.size = (uint32_t)fl_le(data + 9, 4),
+		.log_pos = (uint32_t)fl_le(data + 13, 4),
+		.flags = (uint16_t)fl_le(data + FLAGS_OFFSET, 2),
+	};
 	bool const describes = event.type == FL_EVENT_FORMAT_DESCRIPTION;
-	if (format->known && !describes)
-		fl_take(&c, (size_t)format->header_size - HEADER_SIZE);
-	if (c.failed)
-		return fl_err_set(err, FL_ECORRUPT, "an event of only %zu bytes", size);
+	size_t const header =
+		format->known && !describes ? (size_t)format->header_size : HEADER_SIZE;
+	if (size < header)
+		return too_short(size, err);
 	if (event.size != size)
 		return fl_err_set(err, FL_ECORRUPT,
 			"%s: its header tells a size of %" PRIu32 " bytes, but it has %zu",
 			fl_event_name(event.type), event.size, size);
 
-	size_t body = fl_cursor_left(&c);
+	size_t body = size - header;
 	bool const has_room = body >= CHECKSUM_SIZE;
 	bool checked, must_fit;
 	if (describes) {
@@ -155,7 +162,7 @@ int fl_event_decode(const struct fl_format *format, const uint8_t *data, size_t 
 		return corrupt(event.type, err, "its checksum is wrong");
 	if (checked)
 		body -= CHECKSUM_SIZE;
-	event.body = fl_take_bytes(&c, body);
+	event.body = (struct fl_bytes){ (const char *)data + header, body };
 	*ret = event;
 	return FL_OK;
 }

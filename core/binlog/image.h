@@ -29,8 +29,11 @@ static inline unsigned fl_image_count(const uint8_t *present, unsigned columns)
 	if (present == NULL)
 		return columns;
 	unsigned count = 0;
-	for (unsigned i = 0; i < columns; i++)
-		count += fl_bit(present, i);
+	for (unsigned i = 0; i < columns / 8; i++)
+		count += (unsigned)__builtin_popcount(present[i]);
+	if (columns % 8 != 0)
+		count += (unsigned)__builtin_popcount(
+			present[columns / 8] & ((1u << columns % 8) - 1));
 	return count;
 }
 

@@ -29,7 +29,12 @@ static enum fl_op op_of(uint8_t type)
 static const uint8_t *take_bitmap(struct fl_cursor *c, unsigned columns)
 {
 	const uint8_t *bitmap = fl_take(c, (columns + 7) / 8);
-	return bitmap == NULL || fl_image_count(bitmap, columns) == columns ? NULL : bitmap;
+	for (unsigned i = 0; bitmap != NULL && i < columns; i += 8) {
+		unsigned const all = columns - i < 8 ? (1u << (columns - i)) - 1 : 0xff;
+		if ((bitmap[i / 8] & all) != all)
+			return bitmap;
+	}
+	return NULL;
 }
 
 /* Rows events:
@@ -88,15 +93,55 @@ int fl_rows_check(const struct fl_rows *rows, const struct fl_table_def *def, st
 		def->table.name.data, rows->column_count, def->table.column_count);
 }
 
+/* Servers leave the bits behind the last column's set. */
+static bool has_null(const uint8_t *nulls, unsigned columns)
+{
+	unsigned any = 0;
+	for (unsigned i = 0; i < columns / 8; i++)
+		any |= nulls[i];
+	if (columns % 8 != 0)
+		any |= nulls[columns / 8] & ((1u << columns % 8) - 1);
+	return any != 0;
+}
+
+/* Goes over the values of an image that has all of them. */
+static void take_all(struct fl_cursor *c, const struct fl_table_def *def)
+{
+	const struct fl_stride *stride = def->strides, *end = stride + def->stride_count;
+	const uint8_t *at = c->at;
+	size_t left = fl_cursor_left(c);
+	for (; stride < end; stride++) {
+		size_t const head = (size_t)stride->fixed + stride->length_bytes;
+		if (left < head)
+			break;
+		at += head;
+		left -= head;
+		size_t const size =
+			stride->length_bytes == 1
+				? at[-1]
+				: (size_t)fl_le(at - stride->length_bytes, stride->length_bytes);
+		if (left < size)
+			break;
+		at += size;
+		left -= size;
+	}
+	c->failed = stride < end || left < def->fixed_end;
+	c->at = c->failed ? c->end : at + def->fixed_end;
+}
+
 /* Walks one image. */
 static void take_image(struct fl_cursor *cursor, const struct fl_table_def *def,
 	const uint8_t *present, struct fl_row *ret)
 {
 	struct fl_cursor c = *cursor; /* a copy, that it may stay in registers */
 	const struct fl_column_def *column = def->defs;
-	unsigned const columns = def->table.column_count;
+	unsigned columns = def->table.column_count;
 	unsigned slot = 0;
 	const uint8_t *nulls = fl_take(&c, (fl_image_count(present, columns) + 7) / 8);
+	if (present == NULL && !c.failed && !has_null(nulls, columns)) {
+		take_all(&c, def);
+		columns = 0;
+	}
 	for (unsigned i = 0; i < columns && !c.failed; i++, column++) {
 		if (present != NULL && !fl_bit(present, i))
 			continue;

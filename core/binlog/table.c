@@ -158,8 +158,32 @@ static int settle_column(
 	return failed ? FL_ENOMEM : 0;
 }
 
+static int lay_out_strides(struct fl_table_def *def)
+{
+	unsigned const columns = def->table.column_count;
+	def->strides = fl_arena_alloc(&def->arena, columns * sizeof(*def->strides));
+	if (def->strides == NULL)
+		return FL_ENOMEM;
+	uint32_t fixed = 0; /* no more than a few KiB a column, of which there are 64 Ki */
+	def->stride_count = 0;
+	for (unsigned i = 0; i < columns; i++) {
+		const struct fl_column_def *column = &def->defs[i];
+		if (column->length_bytes == 0) {
+			fixed += column->fixed_size;
+			continue;
+		}
+		def->strides[def->stride_count++] =
+			(struct fl_stride){ fixed, column->length_bytes };
+		fixed = 0;
+	}
+	def->fixed_end = fixed;
+	return 0;
+}
+
 int fl_table_settle(struct fl_table_def *def, struct fl_err *err)
 {
+	if (lay_out_strides(def) < 0)
+		return fl_err_set(err, FL_ENOMEM, "out of memory");
 	bool complete = def->names != FL_NAMES_NONE && !def->ambiguous;
 	for (unsigned i = 0; i < def->table.column_count; i++) {
 		if (settle_column(def, &def->table.columns[i], &def->defs[i]) < 0)

@@ -137,6 +137,14 @@ struct fl_table_def {
 	uint64_t id;	     /* the server's table id */
 	struct fl_bytes raw; /* the TABLE_MAP event's body, to tell whether another is the same */
 	struct fl_column_def *defs;
+	/* How to go over an image that has all columns, none of them NULL: so many bytes, then a
+	 * value with its length in front, and so on; and so many bytes at the end. */
+	struct fl_stride {
+		uint32_t fixed;
+		uint8_t length_bytes;
+	} * strides;
+	unsigned stride_count;
+	uint32_t fixed_end;
 	enum fl_names names;
 	bool complete;	 /* names, signedness, charsets, labels: all that is needed to show a row */
 	bool signedness; /* the event has it */

@@ -8,6 +8,8 @@
 enum {
 	PATIENCE_MS = 500,	/* how long others may be kept waiting for a full queue ... */
 	PATIENCE_WITHIN_S = 10, /* ... within this time */
+	BEHIND_S = 2,		/* a transaction that is older shows that the lane catches up ... */
+	SLOWED_S = 30, /* ... and then a sink that goes on taking may slow it down so long */
 	READY_BYTES = 64 << 10, /* are handed over at once */
 	PLACE_BYTES = 1 << 20,	/* of binlog in which nothing was of interest ... */
 	PLACE_MS = 10,		/* ... or this time, and the position moves all the same */
@@ -37,13 +39,19 @@ static void show_place(struct fl_lane *lane)
 	uv_mutex_unlock(&lane->mutex);
 }
 
-/* Pushes to a seat whose queue is full. A sink that rides alone may hold its lane up for as long as
- * it likes; one among several only for a moment. */
-static int push_patiently(struct fl_lane *lane, struct fl_seat *seat, struct fl_txn *txn)
+/* Whether the transaction is no news: the lane catches up. (Also where the source's clock is behind
+ * ours.) */
+static bool is_old(const struct fl_txn *txn)
 {
-	if (lane->seat_count == 1)
-		return fl_queue_push(seat->queue, txn, txn->bytes, -1);
+	uv_timeval64_t now;
+	return uv_gettimeofday(&now) == 0 &&
+	       now.tv_sec * 1000000 + now.tv_usec - txn->view.commit_us >
+		       (int64_t)BEHIND_S * 1000000;
+}
 
+/* Within what is left of the patience for a seat that may hold up the others' news. */
+static int push_soon(struct fl_seat *seat, struct fl_txn *txn)
+{
 	uint64_t now = uv_hrtime();
 	if (now - seat->waited_since > (uint64_t)PATIENCE_WITHIN_S * 1000000000) {
 		seat->waited_since = now;
@@ -56,6 +64,24 @@ static int push_patiently(struct fl_lane *lane, struct fl_seat *seat, struct fl_
 		seat->queue, txn, txn->bytes, (int)((patience - seat->waited_ns) / 1000000) + 1);
 	seat->waited_ns += uv_hrtime() - now;
 	return result;
+}
+
+/* Pushes to a seat whose queue is full. A sink that rides alone may hold its lane up for as long as
+ * it likes. One among several only for a moment; but while all of them catch up, one that is merely
+ * slower is waited for: a lane of its own would have the source send everything once more. */
+static int push_patiently(struct fl_lane *lane, struct fl_seat *seat, struct fl_txn *txn)
+{
+	if (lane->seat_count == 1)
+		return fl_queue_push(seat->queue, txn, txn->bytes, -1);
+	if (!is_old(txn))
+		seat->slowed_ns = 0;
+	else if (seat->slowed_ns < (uint64_t)SLOWED_S * 1000000000) {
+		uint64_t const now = uv_hrtime();
+		int const result = fl_queue_push(seat->queue, txn, txn->bytes, PATIENCE_MS);
+		seat->slowed_ns += uv_hrtime() - now;
+		return result;
+	}
+	return push_soon(seat, txn);
 }
 
 /* No transaction begins to be passed on in parts once the lane is to end ... */

@@ -93,7 +93,7 @@ static enum fl_next on_bad_event(struct fl_lane *lane, const struct fl_err *err)
 
 static enum fl_next on_event(struct fl_lane *lane, const uint8_t *data, size_t size)
 {
-	struct fl_err err = { 0 };
+	struct fl_err err; /* set where it is used */
 	int result = fl_grouper_feed(lane->grouper, data, size, &err);
 	switch (result) {
 	case 0:
@@ -131,7 +131,7 @@ static enum fl_next read_on(struct fl_lane *lane, struct fl_session *session)
 	for (;;) {
 		const uint8_t *data;
 		size_t size;
-		struct fl_err err = { 0 };
+		struct fl_err err; /* set where it is used */
 		enum fl_next next;
 		if (!fl_session_is_ready(session, fl_lane_may_wait(lane)) &&
 			fl_lane_flush(lane) != 0)

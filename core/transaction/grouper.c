@@ -330,9 +330,9 @@ static int dispatch(struct fl_grouper *g, const struct fl_event *event, struct f
 
 int fl_grouper_feed(struct fl_grouper *g, const uint8_t *data, size_t size, struct fl_err *err)
 {
-	struct fl_event event = { 0 };
+	struct fl_event event;
 	uint64_t before = g->offset;
-	struct fl_err reason = { 0 };
+	struct fl_err reason; /* large, and seldom needed: not cleared */
 	int result = fl_event_decode(&g->format, data, size, &event, &reason);
 	if (result != 0)
 		return fl_err_set(err, result, "%s:%llu: %s", g->file, (unsigned long long)before,

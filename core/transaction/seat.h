@@ -30,6 +30,7 @@ struct fl_seat {
 	atomic_uint references;
 	/* The reader's: how long it has waited for this seat lately. */
 	uint64_t waited_ns, waited_since;
+	uint64_t slowed_ns; /* ... and in all, since the lane last was level with the source */
 };
 
 struct fl_seat *fl_seat_create(size_t queue_bytes);

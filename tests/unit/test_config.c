@@ -83,7 +83,7 @@ Test(config, what_is_left_out_has_a_default)
 	struct fl_config *c = load_good(CONFIG "defaults.ini");
 	cr_expect_null(c->state_dir);
 	cr_expect_null(c->plugin_path);
-	cr_expect_eq(c->queue_bytes, 16 << 20);
+	cr_expect_eq(c->queue_bytes, 4 << 20);
 	cr_expect_eq(c->transaction_bytes, 64 << 20);
 	cr_expect_eq(c->log_level, FL_LEVEL_INFO);
 	cr_expect_eq(c->on_doubt, FL_ON_DOUBT_DELETE);

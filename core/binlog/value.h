@@ -4,7 +4,8 @@
  * the bytes of a row to text. No state, any thread.
  *
  * The ..._write functions write at `to`, where the caller has made room, and return the end of what
- * they wrote: no more than FL_SHORT_MAX bytes, no NUL. NULL: the bytes are no value of that type.
+ * they wrote, no NUL. They move whole words: some bytes behind that end may be overwritten, but no
+ * more than FL_SHORT_MAX in all. NULL: the bytes are no value of that type.
  */
 #ifndef FL_VALUE_H
 #define FL_VALUE_H
@@ -81,8 +82,9 @@ static inline char *fl_two_digits_write(unsigned value, char *to)
 	memcpy(to, fl_digit_pairs + (size_t)value * 2, 2);
 	return to + 2;
 }
-/* Exactly `count` digits, with leading zeros. */
-char *fl_digits_write(uint64_t value, unsigned count, char *to);
+/* Exactly `count` digits, one to nine, with leading zeros; `value` has no more. */
+char *fl_digits_write(uint32_t value, unsigned count, char *to);
+/* Within the 20 bytes that the longest takes. */
 char *fl_uint_write(uint64_t value, char *to);
 char *fl_int_write(int64_t value, char *to);
 /* The shortest digits that read back as the same value, written as servers do: 0.1, 1e15. */

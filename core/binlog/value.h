@@ -114,8 +114,9 @@ char *fl_base64_write(const uint8_t *at, size_t size, char *to);
  * 0, FL_ENOMEM, FL_ECORRUPT where it is not valid in the character set. */
 int fl_charset_json(enum fl_charset charset, struct fl_bytes text, struct fl_buf *out);
 bool fl_utf8_is_valid(struct fl_bytes text);
-/* fl_charset_json of a short text, in plain memory: NULL where it is not valid. */
-enum { FL_TEXT_SHORT = 4096, FL_TEXT_WORST = 6 };
+/* fl_charset_json of a short text, in plain memory: NULL where it is not valid. There is room for
+ * FL_TEXT_WORST bytes for each byte, and for FL_TEXT_PAD more, since it is copied in pieces. */
+enum { FL_TEXT_SHORT = 4096, FL_TEXT_WORST = 6, FL_TEXT_PAD = FL_NAME_PAD };
 char *fl_charset_json_write(
 	enum fl_charset charset, const uint8_t *at, const uint8_t *end, char *to);
 
@@ -132,7 +133,7 @@ static inline size_t fl_value_json_room(const struct fl_column_def *def, struct 
 	if (def->form == FL_FORM_NUMBER || def->form == FL_FORM_SHORT)
 		return FL_SHORT_MAX + 2;
 	if (def->form == FL_FORM_TEXT && cell.size <= FL_TEXT_SHORT)
-		return (size_t)cell.size * FL_TEXT_WORST + 2;
+		return (size_t)cell.size * FL_TEXT_WORST + FL_TEXT_PAD + 2;
 	return 0;
 }
 char *fl_value_json_write(const struct fl_column_def *def, struct fl_cell cell, char *to);

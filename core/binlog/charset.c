@@ -240,10 +240,47 @@ static const uint8_t *write_json(enum fl_charset charset, const uint8_t *at, con
 	}
 }
 
-char *fl_charset_json_write(
+ALWAYS_INLINE char *write_quoted(
 	enum fl_charset charset, const uint8_t *at, const uint8_t *end, char *to)
 {
-	return write_json(charset, at, end, end, &to) == end ? to : NULL;
+	*to++ = '"';
+	return fl_quote(write_plain_sets(charset, at, end, end, &to) == end ? to : NULL);
+}
+
+static FL_VALUE_WRITER(write_utf8)
+{
+	return write_quoted(FL_CHARSET_UTF8, at, at + size, to);
+}
+
+static FL_VALUE_WRITER(write_ascii)
+{
+	return write_quoted(FL_CHARSET_ASCII, at, at + size, to);
+}
+
+static FL_VALUE_WRITER(write_latin1_text)
+{
+	return write_quoted(FL_CHARSET_LATIN1, at, at + size, to);
+}
+
+static FL_VALUE_WRITER(write_other)
+{
+	const uint8_t *const end = at + size;
+	*to++ = '"';
+	return fl_quote(write_json(def->charset, at, end, end, &to) == end ? to : NULL);
+}
+
+fl_value_writer *fl_charset_writer(enum fl_charset charset)
+{
+	switch (charset) {
+	case FL_CHARSET_UTF8:
+		return write_utf8;
+	case FL_CHARSET_ASCII:
+		return write_ascii;
+	case FL_CHARSET_LATIN1:
+		return write_latin1_text;
+	default:
+		return write_other;
+	}
 }
 
 /* In blocks, since the worst case is six times the text. */

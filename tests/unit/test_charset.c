@@ -114,16 +114,19 @@ static bool same(const struct fl_buf *got, struct fl_bytes expected)
 	       (got->size == 0 || memcmp(got->data, expected.data, got->size) == 0);
 }
 
-/* Both ways of writing JSON, the second with no more room than it is promised. */
+/* Both ways of writing JSON, the second with no more room than it is promised, and quotes. */
 static int json_of(enum fl_charset charset, struct fl_bytes bytes, struct fl_buf *out)
 {
 	int code = fl_charset_json(charset, bytes, out);
-	const uint8_t *at = (const uint8_t *)bytes.data;
-	char *room = malloc(bytes.size * FL_TEXT_WORST + FL_TEXT_PAD);
-	char *end = fl_charset_json_write(charset, at, at + bytes.size, room);
+	struct fl_column_def const def = { .charset = (uint8_t)charset };
+	char *room = malloc(bytes.size * FL_TEXT_WORST + FL_TEXT_PAD + 2);
+	char *end = fl_charset_writer(charset)(
+		&def, (const uint8_t *)bytes.data, (uint32_t)bytes.size, room);
 	cr_assert_eq(end != NULL, code == 0);
-	if (code == 0)
-		cr_expect(same(out, (struct fl_bytes){ room, (size_t)(end - room) }));
+	if (code == 0) {
+		cr_expect(same(out, (struct fl_bytes){ room + 1, (size_t)(end - room) - 2 }));
+		cr_expect(room[0] == '"' && end[-1] == '"');
+	}
 	free(room);
 	return code;
 }

@@ -128,19 +128,30 @@ const uint8_t *fl_charset_copy_plain(const uint8_t *at, const uint8_t *end, char
 
 static inline char *write_escape(uint8_t c, char *to)
 {
-	static const char names[] = "btn\0fr"; /* of 8 ... 13 */
-	static const char hex[] = "0123456789abcdef";
-	*to++ = '\\';
-	if (c == '"' || c == '\\') {
-		*to++ = (char)c;
-	} else if (c >= 8 && c <= 13 && c != 11) {
-		*to++ = names[c - 8];
-	} else {
-		memcpy(to, "u00", 3);
-		to[3] = hex[c >> 4];
-		to[4] = hex[c & 15];
-		to += 5;
+	/* with its length behind it */
+#define U00(a, b)                                                                                  \
+	{                                                                                          \
+		'\\', 'u', '0', '0', a, b, 0, 6                                                    \
 	}
+#define SHORT(a)                                                                                   \
+	{                                                                                          \
+		'\\', a, 0, 0, 0, 0, 0, 2                                                          \
+	}
+	static const char controls[32][8] = { U00('0', '0'), U00('0', '1'), U00('0', '2'),
+		U00('0', '3'), U00('0', '4'), U00('0', '5'), U00('0', '6'), U00('0', '7'),
+		SHORT('b'), SHORT('t'), SHORT('n'), U00('0', 'b'), SHORT('f'), SHORT('r'),
+		U00('0', 'e'), U00('0', 'f'), U00('1', '0'), U00('1', '1'), U00('1', '2'),
+		U00('1', '3'), U00('1', '4'), U00('1', '5'), U00('1', '6'), U00('1', '7'),
+		U00('1', '8'), U00('1', '9'), U00('1', 'a'), U00('1', 'b'), U00('1', 'c'),
+		U00('1', 'd'), U00('1', 'e'), U00('1', 'f') };
+#undef U00
+#undef SHORT
+	if (c < 0x20) {
+		memcpy(to, controls[c], 8);
+		return to + controls[c][7];
+	}
+	*to++ = '\\';
+	*to++ = (char)c;
 	return to;
 }
 
@@ -155,11 +166,35 @@ struct progress {
 	char *out;
 };
 
+/* How many bytes of a chunk are whole characters, if it is plain to see that they are valid: up to
+ * the first of them that has to be escaped, or to one that reaches beyond the chunk. 0: look. */
+ALWAYS_INLINE unsigned whole_characters(const uint8_t *at, unsigned special)
+{
+	struct fl_chunk_utf8 const kind = fl_chunk_utf8(at);
+	unsigned const escaped = special & ~(kind.two | kind.three | kind.more | kind.other);
+	unsigned const cut = (kind.two & 0x8000) | (kind.three & 0xc000);
+	unsigned const end = (unsigned)__builtin_ctz(escaped | cut | 1u << FL_CHUNK);
+	/* with the byte at the end, which must not be awaited by those before it */
+	unsigned const seen = (2u << end) - 1;
+	unsigned const begun = (kind.two | kind.three) & (seen >> 1);
+	unsigned const awaited = begun << 1 | (kind.three & (seen >> 1)) << 2;
+	return ((awaited ^ kind.more) & seen & 0xffff) == 0 && (kind.other & (seen >> 1)) == 0 ? end
+											       : 0;
+}
+
 /* Goes over the `size` bytes at hand, which have been copied as they are: to their end, or only
  * behind the first that can't stay as it was; false where there is no valid character. */
 ALWAYS_INLINE bool settle(enum fl_charset charset, unsigned special, size_t size,
 	const uint8_t *stop, const uint8_t *end, struct progress *p)
 {
+	if (charset == FL_CHARSET_UTF8 && size == FL_CHUNK &&
+		p->at[__builtin_ctz(special)] >= 0x80) {
+		unsigned const whole = whole_characters(p->at, special);
+		p->at += whole;
+		p->out += whole;
+		if (whole > 0)
+			return true;
+	}
 	do {
 		size_t const i = (size_t)__builtin_ctz(special);
 		const uint8_t *at = p->at + i;

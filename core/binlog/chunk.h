@@ -4,7 +4,7 @@
  * processor stands beside a plain form; test_charset.c holds one against the other. No state, any
  * thread.
  *
- * Both functions copy a chunk and tell which of its bytes are special, bit i for byte i: those that
+ * Two functions copy a chunk and tell which of its bytes are special, bit i for byte i: those that
  * are not plain ASCII, or that do not stand for themselves in a JSON string. At `to` there is room
  * for all sixteen.
  */
@@ -52,6 +52,40 @@ static inline unsigned fl_special_plain(uint64_t word)
 	uint64_t const no_quote = ((word ^ ones * '"') & low) + low;
 	uint64_t const no_backslash = ((word ^ ones * '\\') & low) + low;
 	return fl_high_bits(word | ~(printable & no_quote & no_backslash));
+}
+
+/* What the bytes of a chunk are in UTF-8, bit i for byte i. Characters of four bytes, and those of
+ * three whose second byte can't be just any, are among the others. */
+struct fl_chunk_utf8 {
+	unsigned two, three; /* begin a character of that many bytes */
+	unsigned more;	     /* continue one */
+	unsigned other;	     /* neither, nor ASCII */
+};
+
+/* Of the seven lower bits of each byte: the highest bit where they are at least `least`. */
+static inline uint64_t fl_at_least(uint64_t low, unsigned least)
+{
+	return low + 0x0101010101010101 * (0x80 - least);
+}
+
+static inline struct fl_chunk_utf8 fl_utf8_word(uint64_t word)
+{
+	uint64_t const ones = 0x0101010101010101, low = word & ones * 0x7f;
+	uint64_t const from_c0 = fl_at_least(low, 0x40), from_c2 = fl_at_least(low, 0x42);
+	uint64_t const from_e0 = fl_at_least(low, 0x60), from_e1 = fl_at_least(low, 0x61);
+	uint64_t const from_f0 = fl_at_least(low, 0x70);
+	uint64_t const no_ed = fl_at_least(low ^ ones * 0x6d, 1);
+	uint64_t const two = word & from_c2 & ~from_e0, three = word & from_e1 & ~from_f0 & no_ed;
+	uint64_t const more = word & ~from_c0;
+	return (struct fl_chunk_utf8){ fl_high_bits(two), fl_high_bits(three), fl_high_bits(more),
+		fl_high_bits(word & ~two & ~three & ~more) };
+}
+
+static inline struct fl_chunk_utf8 fl_chunk_utf8_plain(const uint8_t *at)
+{
+	struct fl_chunk_utf8 const a = fl_utf8_word(fl_le64(at)), b = fl_utf8_word(fl_le64(at + 8));
+	return (struct fl_chunk_utf8){ a.two | b.two << 8, a.three | b.three << 8,
+		a.more | b.more << 8, a.other | b.other << 8 };
 }
 
 static inline void fl_put_le64(uint64_t word, char *to)
@@ -106,16 +140,52 @@ static inline unsigned fl_chunk_copy_few(const uint8_t *at, size_t size, char *t
 	return fl_special_sse2(chunk) & ((1u << size) - 1);
 }
 
+static inline struct fl_chunk_utf8 fl_chunk_utf8(const uint8_t *at)
+{
+	__m128i const chunk = _mm_loadu_si128((const __m128i *)(const void *)at);
+	/* Signed: all from 0x80 on are negative, and in order. */
+	unsigned const high = (unsigned)_mm_movemask_epi8(chunk);
+	unsigned const more =
+		(unsigned)_mm_movemask_epi8(_mm_cmplt_epi8(chunk, _mm_set1_epi8((char)0xc0)));
+	unsigned const below_c2 =
+		(unsigned)_mm_movemask_epi8(_mm_cmplt_epi8(chunk, _mm_set1_epi8((char)0xc2)));
+	unsigned const below_e0 =
+		(unsigned)_mm_movemask_epi8(_mm_cmplt_epi8(chunk, _mm_set1_epi8((char)0xe0)));
+	unsigned const odd = (unsigned)_mm_movemask_epi8(
+		_mm_or_si128(_mm_cmpgt_epi8(chunk, _mm_set1_epi8((char)0xef)),
+			_mm_or_si128(_mm_cmpeq_epi8(chunk, _mm_set1_epi8((char)0xe0)),
+				_mm_cmpeq_epi8(chunk, _mm_set1_epi8((char)0xed)))));
+	return (struct fl_chunk_utf8){ below_e0 & ~below_c2, high & ~below_e0 & ~odd, more,
+		high & (odd | (below_c2 & ~more)) };
+}
+
 #elif defined(__ARM_NEON) && defined(__AARCH64EL__)
+
+static inline unsigned fl_neon_bits(uint8x16_t set)
+{
+	static const uint8_t bits[8] = { 1, 2, 4, 8, 16, 32, 64, 128 };
+	uint8x8_t const weight = vld1_u8(bits);
+	return vaddv_u8(vand_u8(vget_low_u8(set), weight)) |
+	       (unsigned)vaddv_u8(vand_u8(vget_high_u8(set), weight)) << 8;
+}
 
 static inline unsigned fl_special_neon(uint8x16_t chunk)
 {
-	static const uint8_t bits[8] = { 1, 2, 4, 8, 16, 32, 64, 128 };
-	uint8x16_t const special = vorrq_u8(vcltq_s8(vreinterpretq_s8_u8(chunk), vdupq_n_s8(0x20)),
-		vorrq_u8(vceqq_u8(chunk, vdupq_n_u8('"')), vceqq_u8(chunk, vdupq_n_u8('\\'))));
-	uint8x8_t const weight = vld1_u8(bits);
-	return vaddv_u8(vand_u8(vget_low_u8(special), weight)) |
-	       (unsigned)vaddv_u8(vand_u8(vget_high_u8(special), weight)) << 8;
+	return fl_neon_bits(vorrq_u8(vcltq_s8(vreinterpretq_s8_u8(chunk), vdupq_n_s8(0x20)),
+		vorrq_u8(vceqq_u8(chunk, vdupq_n_u8('"')), vceqq_u8(chunk, vdupq_n_u8('\\')))));
+}
+
+static inline struct fl_chunk_utf8 fl_chunk_utf8(const uint8_t *at)
+{
+	uint8x16_t const chunk = vld1q_u8(at);
+	unsigned const ascii = fl_neon_bits(vcltq_u8(chunk, vdupq_n_u8(0x80)));
+	unsigned const below_c0 = fl_neon_bits(vcltq_u8(chunk, vdupq_n_u8(0xc0)));
+	unsigned const below_c2 = fl_neon_bits(vcltq_u8(chunk, vdupq_n_u8(0xc2)));
+	unsigned const below_e0 = fl_neon_bits(vcltq_u8(chunk, vdupq_n_u8(0xe0)));
+	unsigned const odd = fl_neon_bits(vorrq_u8(vcgtq_u8(chunk, vdupq_n_u8(0xef)),
+		vorrq_u8(vceqq_u8(chunk, vdupq_n_u8(0xe0)), vceqq_u8(chunk, vdupq_n_u8(0xed)))));
+	return (struct fl_chunk_utf8){ below_e0 & ~below_c2, ~(below_e0 | odd) & 0xffff,
+		below_c0 & ~ascii, odd | (below_c2 & ~below_c0) };
 }
 
 static inline unsigned fl_chunk_copy(const uint8_t *at, char *to)
@@ -144,6 +214,11 @@ static inline unsigned fl_chunk_copy(const uint8_t *at, char *to)
 static inline unsigned fl_chunk_copy_few(const uint8_t *at, size_t size, char *to)
 {
 	return fl_chunk_copy_few_plain(at, size, to);
+}
+
+static inline struct fl_chunk_utf8 fl_chunk_utf8(const uint8_t *at)
+{
+	return fl_chunk_utf8_plain(at);
 }
 
 #endif

@@ -88,7 +88,7 @@ static inline char *write_fraction(struct groups *g, unsigned digits, char *to)
 	return to;
 }
 
-char *fl_decimal_write(const uint8_t *at, unsigned precision, unsigned scale, char *to)
+static inline char *write_value(const uint8_t *at, unsigned precision, unsigned scale, char *to)
 {
 	bool const negative = (at[0] & 0x80) == 0;
 	struct groups g = { .at = at, .flip = negative ? UINT32_MAX : 0, .turn = 0x80 };
@@ -98,4 +98,15 @@ char *fl_decimal_write(const uint8_t *at, unsigned precision, unsigned scale, ch
 	if (scale > 0)
 		to = write_fraction(&g, scale, to);
 	return g.failed ? NULL : to;
+}
+
+char *fl_decimal_write(const uint8_t *at, unsigned precision, unsigned scale, char *to)
+{
+	return write_value(at, precision, scale, to);
+}
+
+FL_VALUE_WRITER(fl_decimal_json)
+{
+	*to = '"';
+	return fl_quote(write_value(at, def->meta & 0xff, def->meta >> 8, to + 1));
 }

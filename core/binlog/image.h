@@ -30,10 +30,17 @@ static inline unsigned fl_image_count(const uint8_t *present, unsigned columns)
 	if (present == NULL)
 		return columns;
 	unsigned count = 0;
-	for (unsigned i = 0; i < columns / 8; i++)
-		count += (unsigned)__builtin_popcount(present[i]);
-	for (unsigned i = columns & ~7u; i < columns; i++)
-		count += fl_bit(present, i);
+	for (unsigned i = 0; i < columns; i += 8) {
+		unsigned const known = columns - i < 8 ? (1u << (columns - i)) - 1 : 255;
+		unsigned bits = present[i / 8] & known;
+		/* mostly all of them */
+		if (bits == 255) {
+			count += 8;
+			continue;
+		}
+		for (; bits != 0; bits &= bits - 1)
+			count++;
+	}
 	return count;
 }
 

@@ -240,24 +240,40 @@ int fl_row_json(const struct fl_row *row, struct fl_buf *out, struct fl_err *err
 			: finish(start, out, err);
 }
 
+ALWAYS_INLINE int append_key(
+	const struct fl_row *row, bool whole, struct fl_buf *out, unsigned *ret_column)
+{
+	struct fl_walk const first = walk_from(row, whole);
+	const unsigned *column = row->table->key_columns, *end = column + row->table->key_count;
+	for (; column < end; column++) {
+		struct fl_walk w = first;
+		struct fl_cell cell = { 0 };
+		const struct fl_column_def *const def = first.def + *column;
+		enum fl_cell_state state;
+		do
+			state = fl_walk_next(&w, &cell);
+		while (w.def <= def);
+		int code =
+			state == FL_CELL_ABSENT ? FL_EINVAL : append_member(def, state, cell, out);
+		if (code < 0) {
+			*ret_column = *column;
+			return code;
+		}
+	}
+	return 0;
+}
+
 int fl_row_key_json(const struct fl_row *row, struct fl_buf *out, struct fl_err *err)
 {
 	size_t const start = out->size;
 	int code = fl_row_check_known(row, err);
 	if (code < 0)
 		return code;
-	const struct fl_table_def *def = def_of(row);
-	for (unsigned i = 0; i < row->table->key_count; i++) {
-		unsigned const column = row->table->key_columns[i];
-		struct fl_cell cell = { 0 };
-		enum fl_cell_state const state = find(row, column, &cell);
-		code = state == FL_CELL_ABSENT
-			       ? FL_EINVAL
-			       : append_member(&def->defs[column], state, cell, out);
-		if (code < 0)
-			return undo(def, column, code, start, out, err);
-	}
-	return finish(start, out, err);
+	unsigned column = 0;
+	code = row->present == NULL ? append_key(row, true, out, &column)
+				    : append_key(row, false, out, &column);
+	return code < 0 ? undo(def_of(row), column, code, start, out, err)
+			: finish(start, out, err);
 }
 
 /* Takes the output's last member out again if that is also how the column's new value looks. */

@@ -150,6 +150,7 @@ char *fl_float_write(float value, char *to);
 /* DECIMAL(precision, scale), 1 <= precision <= 65, scale <= precision. */
 unsigned fl_decimal_size(unsigned precision, unsigned scale);
 char *fl_decimal_write(const uint8_t *at, unsigned precision, unsigned scale, char *to);
+fl_value_writer fl_decimal_json;
 
 /* Dates and times, of a column; and in the packed form that they have in JSON documents. */
 unsigned fl_temporal_size(uint8_t type, unsigned digits);

@@ -65,12 +65,6 @@ WRITER(write_double)
 	return fl_double_write(fl_double(at), to);
 }
 
-WRITER(write_decimal)
-{
-	*to = '"';
-	return fl_quote(fl_decimal_write(at, def->meta & 0xff, def->meta >> 8, to + 1));
-}
-
 WRITER(write_address)
 {
 	*to = '"';
@@ -157,7 +151,7 @@ static fl_value_writer *short_writer(const struct fl_column_def *def)
 {
 	switch (def->type) {
 	case FL_TYPE_NEWDECIMAL:
-		return write_decimal;
+		return fl_decimal_json;
 	case FL_TYPE_INET4:
 	case FL_TYPE_INET6:
 	case FL_TYPE_UUID:

@@ -57,16 +57,22 @@ static inline char *put(char *to, const void *data, size_t size)
 
 static char *put_uint(char *to, uint64_t value)
 {
-	char digits[DIGITS_MAX];
-	size_t at = sizeof(digits);
-	for (; value >= 10; value /= 100) {
-		unsigned const two = (unsigned)(value % 100);
-		digits[--at] = (char)('0' + two % 10);
-		digits[--at] = (char)('0' + two / 10);
+	static const char pairs[] = "00010203040506070809101112131415161718192021222324"
+				    "25262728293031323334353637383940414243444546474849"
+				    "50515253545556575859606162636465666768697071727374"
+				    "75767778798081828384858687888990919293949596979899";
+	char digits[DIGITS_MAX], *at = digits + sizeof(digits);
+	for (; value >= 100; value /= 100) {
+		at -= 2;
+		memcpy(at, pairs + value % 100 * 2, 2);
 	}
-	if (value > 0 || at == sizeof(digits))
-		digits[--at] = (char)('0' + value);
-	return put(to, digits + at, sizeof(digits) - at);
+	if (value >= 10) {
+		at -= 2;
+		memcpy(at, pairs + value * 2, 2);
+	} else {
+		*--at = (char)('0' + value);
+	}
+	return put(to, at, (size_t)(digits + sizeof(digits) - at));
 }
 
 static char *put_int(char *to, int64_t value)

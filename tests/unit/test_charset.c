@@ -277,8 +277,8 @@ Test(charset, any_bytes_are_utf8_or_refused)
 /* Bytes as they come in texts: letters mostly, some of all others. */
 static void make_text(uint32_t *random, uint8_t *to, size_t size)
 {
-	static const char *const parts[] = { "\"", "\\", "\n", "\x1f", " ", "\x7f", "é", "漢", "😀",
-		"\x80", "\xff", "" };
+	static const char *const parts[] = { "\"", "\\", "\n", "\x1f", "é", "ж", "漢", "字", "😀",
+		"\x80", "\xe0\xa0\x80", "" };
 	unsigned const rare = 1 + *random % 40;
 	for (size_t i = 0; i < size;) {
 		*random = *random * 1664525 + 1013904223;
@@ -319,6 +319,32 @@ Test(charset, what_is_special_is_found_in_the_same_way_by_all_processors)
 		}
 		cr_assert(memcmp(one, at, size) == 0 && memcmp(other, at, size) == 0);
 		free(memory);
+	}
+}
+
+Test(charset, utf8_is_told_in_the_same_way_by_all_processors)
+{
+	uint32_t random = 42;
+	for (unsigned round = 0; round < 60000; round++) {
+		uint8_t chunk[FL_CHUNK];
+		struct fl_chunk_utf8 expected = { 0, 0, 0, 0 };
+		for (unsigned i = 0; i < FL_CHUNK; i++) {
+			random = random * 1664525 + 1013904223;
+			uint8_t const c = chunk[i] = (uint8_t)(random >> 24);
+			unsigned const bit = 1u << i;
+			if (c >= 0xc2 && c <= 0xdf)
+				expected.two |= bit;
+			else if (c >= 0xe1 && c <= 0xef && c != 0xed)
+				expected.three |= bit;
+			else if (c >= 0x80 && c <= 0xbf)
+				expected.more |= bit;
+			else if (c >= 0x80)
+				expected.other |= bit;
+		}
+		struct fl_chunk_utf8 const one = fl_chunk_utf8(chunk);
+		struct fl_chunk_utf8 const other = fl_chunk_utf8_plain(chunk);
+		cr_assert_eq(memcmp(&one, &expected, sizeof(one)), 0);
+		cr_assert_eq(memcmp(&other, &expected, sizeof(other)), 0);
 	}
 }
 

@@ -57,13 +57,11 @@ static inline struct fl_walk fl_walk_from(const struct fl_row *row)
 		.bits = 1 };
 }
 
-static inline __attribute__((always_inline)) enum fl_cell_state fl_walk_next(
+/* Of an image that has all columns. */
+static inline __attribute__((always_inline)) enum fl_cell_state fl_walk_next_whole(
 	struct fl_walk *w, struct fl_cell *ret)
 {
 	const struct fl_column_def *def = w->def++;
-	unsigned column = w->column++;
-	if (w->present != NULL && !fl_bit(w->present, column))
-		return FL_CELL_ABSENT;
 	if (w->bits == 1)
 		w->bits = *w->nulls++ | 0x100u;
 	bool const is_null = w->bits & 1;
@@ -78,6 +76,16 @@ static inline __attribute__((always_inline)) enum fl_cell_state fl_walk_next(
 	*ret = (struct fl_cell){ w->at, size };
 	w->at += size;
 	return FL_CELL_VALUE;
+}
+
+static inline __attribute__((always_inline)) enum fl_cell_state fl_walk_next(
+	struct fl_walk *w, struct fl_cell *ret)
+{
+	unsigned const column = w->column++;
+	if (w->present == NULL || fl_bit(w->present, column))
+		return fl_walk_next_whole(w, ret);
+	w->def++;
+	return FL_CELL_ABSENT;
 }
 
 /* An update's image after, made whole as far as it can be: columns that it lacks are as they were

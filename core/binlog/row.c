@@ -55,13 +55,10 @@ int fl_row_explain(const struct fl_table_def *def, unsigned column, int code, st
 	}
 }
 
-/* The compiler is told where an image has all columns, as most have. */
-ALWAYS_INLINE struct fl_walk walk_from(const struct fl_row *row, bool whole)
+/* Where the compiler is told that an image has all columns, as most have. */
+ALWAYS_INLINE enum fl_cell_state next_cell(struct fl_walk *w, bool whole, struct fl_cell *ret)
 {
-	struct fl_walk w = fl_walk_from(row);
-	if (whole)
-		w.present = NULL;
-	return w;
+	return whole ? fl_walk_next_whole(w, ret) : fl_walk_next(w, ret);
 }
 
 /* There is room for whole pieces; mostly one will do. */
@@ -133,23 +130,26 @@ ALWAYS_INLINE int append_quickly(const struct fl_row *row, bool whole, const str
 	char *to = fl_buf_reserve(out, room);
 	if (to == NULL)
 		return FL_ENOMEM;
-	struct fl_walk w = walk_from(row, whole);
+	struct fl_walk w = fl_walk_from(row);
 	const struct fl_column_def *const end = def->defs + def->table.column_count;
 	while (w.def < end) {
 		const struct fl_column_def *column = w.def;
 		struct fl_bytes const name = names != NULL ? *names++ : column->json_name;
 		struct fl_cell cell = { 0 };
-		enum fl_cell_state const state = fl_walk_next(&w, &cell);
+		enum fl_cell_state const state = next_cell(&w, whole, &cell);
 		if (state == FL_CELL_ABSENT || (names != NULL && name.data == NULL))
 			continue;
+		if (state == FL_CELL_NULL) {
+			if (name.data == NULL)
+				continue;
+			to = copy_name(name, to);
+			memcpy(to, "null", 4);
+			to += 4;
+			continue;
+		}
 		int code = FL_ECORRUPT;
 		if (column->write != NULL) {
 			to = copy_name(name, to);
-			if (state == FL_CELL_NULL) {
-				memcpy(to, "null", 4);
-				to += 4;
-				continue;
-			}
 			to = column->write(column, cell.at, cell.size, to);
 		} else if (name.data != NULL) {
 			out->size = (size_t)(to - out->data);
@@ -243,7 +243,7 @@ int fl_row_json(const struct fl_row *row, struct fl_buf *out, struct fl_err *err
 ALWAYS_INLINE int append_key(
 	const struct fl_row *row, bool whole, struct fl_buf *out, unsigned *ret_column)
 {
-	struct fl_walk const first = walk_from(row, whole);
+	struct fl_walk const first = fl_walk_from(row);
 	const unsigned *column = row->table->key_columns, *end = column + row->table->key_count;
 	for (; column < end; column++) {
 		struct fl_walk w = first;
@@ -251,7 +251,7 @@ ALWAYS_INLINE int append_key(
 		const struct fl_column_def *const def = first.def + *column;
 		enum fl_cell_state state;
 		do
-			state = fl_walk_next(&w, &cell);
+			state = next_cell(&w, whole, &cell);
 		while (w.def <= def);
 		int code =
 			state == FL_CELL_ABSENT ? FL_EINVAL : append_member(def, state, cell, out);
@@ -310,12 +310,12 @@ ALWAYS_INLINE int append_changed(const struct fl_row *before, const struct fl_ro
 {
 	const struct fl_table_def *def = def_of(before);
 	const struct fl_column_def *const end = def->defs + def->table.column_count;
-	struct fl_walk old = walk_from(before, whole), new = walk_from(after, whole);
+	struct fl_walk old = fl_walk_from(before), new = fl_walk_from(after);
 	while (old.def < end) {
 		const struct fl_column_def *column = old.def;
 		struct fl_cell was = { 0 }, is = { 0 };
-		enum fl_cell_state const state = fl_walk_next(&old, &was);
-		enum fl_cell_state const now = fl_walk_next(&new, &is);
+		enum fl_cell_state const state = next_cell(&old, whole, &was);
+		enum fl_cell_state const now = next_cell(&new, whole, &is);
 		if (state == FL_CELL_ABSENT || now == FL_CELL_ABSENT || column->hidden)
 			continue;
 		if (state == now && was.size == is.size && are_same(was.at, is.at, was.size))

@@ -13,7 +13,9 @@
 
 #include "binlog/value.h"
 
-#if defined(__SSE2__)
+/* FL_PLAIN: as for any processor, for tests. */
+#if defined(FL_PLAIN)
+#elif defined(__SSE2__)
 #include <emmintrin.h>
 #elif defined(__ARM_NEON) && defined(__AARCH64EL__)
 #include <arm_neon.h>
@@ -113,7 +115,7 @@ static inline unsigned fl_chunk_copy_few_plain(const uint8_t *at, size_t size, c
 	return fl_chunk_put_plain(words, to) & ((1u << size) - 1);
 }
 
-#if defined(__SSE2__)
+#if defined(__SSE2__) && !defined(FL_PLAIN)
 
 static inline unsigned fl_special_sse2(__m128i chunk)
 {
@@ -159,7 +161,7 @@ static inline struct fl_chunk_utf8 fl_chunk_utf8(const uint8_t *at)
 		high & (odd | (below_c2 & ~more)) };
 }
 
-#elif defined(__ARM_NEON) && defined(__AARCH64EL__)
+#elif defined(__ARM_NEON) && defined(__AARCH64EL__) && !defined(FL_PLAIN)
 
 static inline unsigned fl_neon_bits(uint8x16_t set)
 {

@@ -275,47 +275,38 @@ static const uint8_t *write_json(enum fl_charset charset, const uint8_t *at, con
 	}
 }
 
-ALWAYS_INLINE char *write_quoted(
+/* Not inline: what has come so far needs no registers to be saved. */
+static __attribute__((noinline)) char *write_rest(
 	enum fl_charset charset, const uint8_t *at, const uint8_t *end, char *to)
 {
+	return fl_quote(write_json(charset, at, end, end, &to) == end ? to : NULL);
+}
+
+/* Most texts are plain ASCII to their end. */
+static FL_VALUE_WRITER(write_like_ascii)
+{
 	*to++ = '"';
-	return fl_quote(write_plain_sets(charset, at, end, end, &to) == end ? to : NULL);
-}
-
-static FL_VALUE_WRITER(write_utf8)
-{
-	return write_quoted(FL_CHARSET_UTF8, at, at + size, to);
-}
-
-static FL_VALUE_WRITER(write_ascii)
-{
-	return write_quoted(FL_CHARSET_ASCII, at, at + size, to);
-}
-
-static FL_VALUE_WRITER(write_latin1_text)
-{
-	return write_quoted(FL_CHARSET_LATIN1, at, at + size, to);
+	for (; size >= FL_CHUNK && fl_chunk_copy(at, to) == 0; size -= FL_CHUNK) {
+		at += FL_CHUNK;
+		to += FL_CHUNK;
+	}
+	if (size >= FL_CHUNK || (size > 0 && fl_chunk_copy_few(at, size, to) != 0))
+		return write_rest(def->charset, at, at + size, to);
+	to[size] = '"';
+	return to + size + 1;
 }
 
 static FL_VALUE_WRITER(write_other)
 {
-	const uint8_t *const end = at + size;
 	*to++ = '"';
-	return fl_quote(write_json(def->charset, at, end, end, &to) == end ? to : NULL);
+	return write_rest(def->charset, at, at + size, to);
 }
 
 fl_value_writer *fl_charset_writer(enum fl_charset charset)
 {
-	switch (charset) {
-	case FL_CHARSET_UTF8:
-		return write_utf8;
-	case FL_CHARSET_ASCII:
-		return write_ascii;
-	case FL_CHARSET_LATIN1:
-		return write_latin1_text;
-	default:
-		return write_other;
-	}
+	bool const like_ascii = charset == FL_CHARSET_UTF8 || charset == FL_CHARSET_LATIN1 ||
+				charset == FL_CHARSET_ASCII;
+	return like_ascii ? write_like_ascii : write_other;
 }
 
 /* In blocks, since the worst case is six times the text. */

@@ -45,22 +45,31 @@ char *fl_digits_write(uint32_t value, unsigned count, char *to)
 	return to + count;
 }
 
-char *fl_uint_write(uint64_t value, char *to)
+enum { EIGHT = 100000000 };
+
+static inline char *write_below_eight(uint32_t value, char *to)
 {
-	enum { EIGHT = 100000000 };
 	if (value < 10) {
 		*to = (char)('0' + value);
 		return to + 1;
 	}
-	if (value < 100)
-		return fl_two_digits_write((unsigned)value, to);
+	return value < 100 ? fl_two_digits_write(value, to) : write_short(value, to);
+}
+
+char *fl_uint_write(uint64_t value, char *to)
+{
 	if (value < EIGHT)
-		return write_short((uint32_t)value, to);
-	uint64_t const head = value / EIGHT;
-	to = head < EIGHT ? write_short((uint32_t)head, to)
-			  : fl_digits_write((uint32_t)(head % EIGHT), 8,
-				    write_short((uint32_t)(head / EIGHT), to));
-	return fl_digits_write((uint32_t)(value % EIGHT), 8, to);
+		return write_below_eight((uint32_t)value, to);
+	uint64_t head = value / EIGHT;
+	if (head >= EIGHT) {
+		to = write_below_eight((uint32_t)(head / EIGHT), to);
+		put_eight(eight_digits((uint32_t)(head % EIGHT)) | zeros, to);
+		to += 8;
+	} else {
+		to = write_short((uint32_t)head, to);
+	}
+	put_eight(eight_digits((uint32_t)(value % EIGHT)) | zeros, to);
+	return to + 8;
 }
 
 char *fl_int_write(int64_t value, char *to)

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifdef __SSE2__
-#include <emmintrin.h>
-#endif
 #include <strings.h>
 
 #include "binlog/charset.h"
+#include "binlog/chunk.h"
 #include "binlog/row.h"
 
 /* The loop that all text goes through is worth a copy of its own in each caller. */
@@ -86,113 +84,74 @@ static char *write_latin1(uint8_t c, char *to)
 	return to;
 }
 
+static inline bool continues(uint8_t c)
+{
+	return (c & 0xc0) == 0x80;
+}
+
 /* The length of the character of two to four bytes at `at`, or 0 if there is no valid one: no
  * overlong forms, no surrogates, nothing above U+10FFFF. */
-static size_t utf8_length(const uint8_t *at, const uint8_t *end)
+ALWAYS_INLINE size_t utf8_length(const uint8_t *at, const uint8_t *end)
 {
-	uint8_t low = 0x80, high = 0xbf; /* of the second byte */
-	size_t size;
-	if (at[0] >= 0xc2 && at[0] <= 0xdf) {
-		size = 2;
-	} else if ((at[0] & 0xf0) == 0xe0) {
-		size = 3;
-		low = at[0] == 0xe0 ? 0xa0 : 0x80;
-		high = at[0] == 0xed ? 0x9f : 0xbf;
-	} else if (at[0] >= 0xf0 && at[0] <= 0xf4) {
-		size = 4;
-		low = at[0] == 0xf0 ? 0x90 : 0x80;
-		high = at[0] == 0xf4 ? 0x8f : 0xbf;
-	} else {
-		return 0;
+	ptrdiff_t const left = end - at;
+	uint8_t const lead = at[0];
+	if (lead < 0xe0)
+		return lead >= 0xc2 && left >= 2 && continues(at[1]) ? 2 : 0;
+	if (lead < 0xf0) {
+		uint8_t const low = lead == 0xe0 ? 0xa0 : 0x80, high = lead == 0xed ? 0x9f : 0xbf;
+		return left >= 3 && at[1] >= low && at[1] <= high && continues(at[2]) ? 3 : 0;
 	}
-	if ((size_t)(end - at) < size || at[1] < low || at[1] > high)
-		return 0;
-	for (size_t i = 2; i < size; i++) {
-		if ((at[i] & 0xc0) != 0x80)
-			return 0;
-	}
-	return size;
-}
-
-/* Whether the byte stands for itself in a JSON string. */
-static bool is_plain(uint8_t c)
-{
-	return (uint8_t)(c - 0x20) < 0x60 && c != '"' && c != '\\';
-}
-
-/* Whether all eight bytes do. A borrow can reach only bytes above one that is not plain. */
-static bool are_plain(uint64_t eight)
-{
-	uint64_t const ones = 0x0101010101010101;
-	uint64_t quote = eight ^ ones * '"', backslash = eight ^ ones * '\\';
-	return ((eight | (eight - ones * 0x20) | (quote - ones) | (backslash - ones)) &
-		       ones * 0x80) == 0;
-}
-
-/* Copies the plain bytes at the front; there is room for all up to `end`. */
-ALWAYS_INLINE const uint8_t *copy_plain(const uint8_t *at, const uint8_t *end, char **to)
-{
-	const uint8_t *const start = at;
-	char *out = *to;
-#ifdef __SSE2__
-	/* Signed comparison: below 0x20 are the controls and all from 0x80 on. */
-	__m128i const space = _mm_set1_epi8(0x20), quote = _mm_set1_epi8('"'),
-		      backslash = _mm_set1_epi8('\\');
-	for (; end - at >= 16; at += 16, out += 16) {
-		__m128i v = _mm_loadu_si128((const __m128i *)at);
-		__m128i special = _mm_or_si128(_mm_cmplt_epi8(v, space),
-			_mm_or_si128(_mm_cmpeq_epi8(v, quote), _mm_cmpeq_epi8(v, backslash)));
-		int mask = _mm_movemask_epi8(special);
-		_mm_storeu_si128((__m128i *)out, v);
-		if (mask != 0) {
-			*to = out + __builtin_ctz((unsigned)mask);
-			return at + __builtin_ctz((unsigned)mask);
-		}
-	}
-#endif
-	for (; end - at >= 8; at += 8, out += 8) {
-		uint64_t eight;
-		memcpy(&eight, at, 8);
-		if (!are_plain(eight))
-			break;
-		memcpy(out, &eight, 8);
-	}
-	/* the last bytes in one go, together with some before them that are known to be plain */
-	if (end - at < 8 && end - start >= 8 && at < end) {
-		uint64_t eight;
-		memcpy(&eight, end - 8, 8);
-		if (are_plain(eight)) {
-			out += end - at;
-			memcpy(out - 8, &eight, 8);
-			at = end;
-		}
-	}
-	while (at < end && is_plain(*at))
-		*out++ = (char)*at++;
-	*to = out;
-	return at;
+	uint8_t const low = lead == 0xf0 ? 0x90 : 0x80, high = lead == 0xf4 ? 0x8f : 0xbf;
+	return lead <= 0xf4 && left >= 4 && at[1] >= low && at[1] <= high && continues(at[2]) &&
+			       continues(at[3])
+		       ? 4
+		       : 0;
 }
 
 const uint8_t *fl_charset_copy_plain(const uint8_t *at, const uint8_t *end, char **to)
 {
-	return copy_plain(at, end, to);
+	char *out = *to;
+	unsigned special = 0;
+	while (special == 0 && at < end) {
+		size_t const left = (size_t)(end - at);
+		special =
+			left < FL_CHUNK ? fl_chunk_copy_few(at, left, out) : fl_chunk_copy(at, out);
+		size_t const plain = special != 0      ? (size_t)__builtin_ctz(special)
+				     : left < FL_CHUNK ? left
+						       : FL_CHUNK;
+		at += plain;
+		out += plain;
+	}
+	*to = out;
+	return at;
 }
 
 static inline char *write_escape(uint8_t c, char *to)
 {
-	static const char names[] = "btn\0fr"; /* of 8 ... 13 */
-	static const char hex[] = "0123456789abcdef";
-	*to++ = '\\';
-	if (c == '"' || c == '\\') {
-		*to++ = (char)c;
-	} else if (c >= 8 && c <= 13 && c != 11) {
-		*to++ = names[c - 8];
-	} else {
-		memcpy(to, "u00", 3);
-		to[3] = hex[c >> 4];
-		to[4] = hex[c & 15];
-		to += 5;
+	/* with its length behind it */
+#define U00(a, b)                                                                                  \
+	{                                                                                          \
+		'\\', 'u', '0', '0', a, b, 0, 6                                                    \
 	}
+#define SHORT(a)                                                                                   \
+	{                                                                                          \
+		'\\', a, 0, 0, 0, 0, 0, 2                                                          \
+	}
+	static const char controls[32][8] = { U00('0', '0'), U00('0', '1'), U00('0', '2'),
+		U00('0', '3'), U00('0', '4'), U00('0', '5'), U00('0', '6'), U00('0', '7'),
+		SHORT('b'), SHORT('t'), SHORT('n'), U00('0', 'b'), SHORT('f'), SHORT('r'),
+		U00('0', 'e'), U00('0', 'f'), U00('1', '0'), U00('1', '1'), U00('1', '2'),
+		U00('1', '3'), U00('1', '4'), U00('1', '5'), U00('1', '6'), U00('1', '7'),
+		U00('1', '8'), U00('1', '9'), U00('1', 'a'), U00('1', 'b'), U00('1', 'c'),
+		U00('1', 'd'), U00('1', 'e'), U00('1', 'f') };
+#undef U00
+#undef SHORT
+	if (c < 0x20) {
+		memcpy(to, controls[c], 8);
+		return to + controls[c][7];
+	}
+	*to++ = '\\';
+	*to++ = (char)c;
 	return to;
 }
 
@@ -201,48 +160,153 @@ char *fl_charset_escape(uint8_t c, char *to)
 	return write_escape(c, to);
 }
 
-/* A byte of 0x80 and above, or the character that begins with it; its length, 0 if it is none. */
-static size_t write_character(
-	enum fl_charset charset, const uint8_t *at, const uint8_t *end, char **to)
+/* A place in a text, and where it is written. */
+struct progress {
+	const uint8_t *at;
+	char *out;
+};
+
+/* How many bytes of a chunk are whole characters, if it is plain to see that they are valid: up to
+ * the first of them that has to be escaped, or to one that reaches beyond the chunk. 0: look. */
+ALWAYS_INLINE unsigned whole_characters(const uint8_t *at, unsigned special)
 {
-	if (charset == FL_CHARSET_LATIN1) {
-		*to = write_latin1(*at, *to);
-		return 1;
+	struct fl_chunk_utf8 const kind = fl_chunk_utf8(at);
+	unsigned const escaped = special & ~(kind.two | kind.three | kind.more | kind.other);
+	unsigned const cut = (kind.two & 0x8000) | (kind.three & 0xc000);
+	unsigned const end = (unsigned)__builtin_ctz(escaped | cut | 1u << FL_CHUNK);
+	/* with the byte at the end, which must not be awaited by those before it */
+	unsigned const seen = (2u << end) - 1;
+	unsigned const begun = (kind.two | kind.three) & (seen >> 1);
+	unsigned const awaited = begun << 1 | (kind.three & (seen >> 1)) << 2;
+	return ((awaited ^ kind.more) & seen & 0xffff) == 0 && (kind.other & (seen >> 1)) == 0 ? end
+											       : 0;
+}
+
+/* Goes over the `size` bytes at hand, which have been copied as they are: to their end, or only
+ * behind the first that can't stay as it was; false where there is no valid character. */
+ALWAYS_INLINE bool settle(enum fl_charset charset, unsigned special, size_t size,
+	const uint8_t *stop, const uint8_t *end, struct progress *p)
+{
+	if (charset == FL_CHARSET_UTF8 && size == FL_CHUNK &&
+		p->at[__builtin_ctz(special)] >= 0x80) {
+		unsigned const whole = whole_characters(p->at, special);
+		p->at += whole;
+		p->out += whole;
+		if (whole > 0)
+			return true;
 	}
-	size_t size = charset == FL_CHARSET_UTF8 ? utf8_length(at, end) : 0;
-	char *out = *to;
-	for (size_t i = 0; i < size; i++)
-		out[i] = (char)at[i];
-	*to = out + size;
-	return size;
+	do {
+		size_t const i = (size_t)__builtin_ctz(special);
+		const uint8_t *at = p->at + i;
+		if (*at < 0x80) {
+			p->out = write_escape(*at, p->out + i);
+			p->at = at + 1;
+			return true;
+		}
+		if (charset == FL_CHARSET_LATIN1) {
+			p->out += i;
+			do
+				p->out = write_latin1(*at++, p->out);
+			while (at < stop && *at >= 0x80);
+			p->at = at;
+			return true;
+		}
+		size_t const length = charset == FL_CHARSET_UTF8 ? utf8_length(at, end) : 0;
+		if (length == 0 || i + length > size) {
+			p->out += i;
+			p->at = at + length;
+			for (size_t k = 0; k < length; k++)
+				*p->out++ = (char)at[k];
+			return length > 0;
+		}
+		special &= UINT32_MAX << (i + length);
+	} while (special != 0);
+	p->at += size;
+	p->out += size;
+	return true;
 }
 
 /* The characters that begin before `stop`; the last may reach beyond it, up to `end`. There is room
- * for FL_TEXT_WORST bytes for each. Returns how far it came: not to `stop` where there is no valid
- * character. */
+ * for FL_TEXT_WORST bytes for each, and FL_TEXT_PAD. Returns how far it came: not to `stop` where
+ * there is no valid character. */
+ALWAYS_INLINE const uint8_t *write_plain_sets(enum fl_charset charset, const uint8_t *at,
+	const uint8_t *stop, const uint8_t *end, char **to)
+{
+	struct progress p = { at, *to };
+	bool valid = true;
+	while (valid && stop - p.at >= FL_CHUNK) {
+		unsigned const special = fl_chunk_copy(p.at, p.out);
+		if (special != 0) {
+			valid = settle(charset, special, FL_CHUNK, stop, end, &p);
+		} else {
+			p.at += FL_CHUNK;
+			p.out += FL_CHUNK;
+		}
+	}
+	while (valid && p.at < stop) {
+		size_t const left = (size_t)(stop - p.at);
+		unsigned const special = fl_chunk_copy_few(p.at, left, p.out);
+		if (special != 0) {
+			valid = settle(charset, special, left, stop, end, &p);
+		} else {
+			p.at = stop;
+			p.out += left;
+		}
+	}
+	*to = p.out;
+	return p.at;
+}
+
 static const uint8_t *write_json(enum fl_charset charset, const uint8_t *at, const uint8_t *stop,
 	const uint8_t *end, char **to)
 {
-	if (charset > FL_CHARSET_UTF8)
+	switch (charset) {
+	case FL_CHARSET_UTF8:
+		return write_plain_sets(FL_CHARSET_UTF8, at, stop, end, to);
+	case FL_CHARSET_LATIN1:
+		return write_plain_sets(FL_CHARSET_LATIN1, at, stop, end, to);
+	case FL_CHARSET_UNKNOWN:
+	case FL_CHARSET_BINARY:
+	case FL_CHARSET_OTHER:
+	case FL_CHARSET_ASCII:
+		return write_plain_sets(FL_CHARSET_ASCII, at, stop, end, to);
+	default:
 		return fl_charset_convert(charset, true, at, stop, end, to);
-	while (at < stop) {
-		at = copy_plain(at, stop, to);
-		while (at < stop && *at >= 0x80) {
-			size_t size = write_character(charset, at, end, to);
-			if (size == 0)
-				return at;
-			at += size;
-		}
-		if (at < stop && !is_plain(*at))
-			*to = write_escape(*at++, *to);
 	}
-	return at;
 }
 
-char *fl_charset_json_write(
+/* Not inline: what has come so far needs no registers to be saved. */
+static __attribute__((noinline)) char *write_rest(
 	enum fl_charset charset, const uint8_t *at, const uint8_t *end, char *to)
 {
-	return write_json(charset, at, end, end, &to) == end ? to : NULL;
+	return fl_quote(write_json(charset, at, end, end, &to) == end ? to : NULL);
+}
+
+/* Most texts are plain ASCII to their end. */
+static FL_VALUE_WRITER(write_like_ascii)
+{
+	*to++ = '"';
+	for (; size >= FL_CHUNK && fl_chunk_copy(at, to) == 0; size -= FL_CHUNK) {
+		at += FL_CHUNK;
+		to += FL_CHUNK;
+	}
+	if (size >= FL_CHUNK || (size > 0 && fl_chunk_copy_few(at, size, to) != 0))
+		return write_rest(def->charset, at, at + size, to);
+	to[size] = '"';
+	return to + size + 1;
+}
+
+static FL_VALUE_WRITER(write_other)
+{
+	*to++ = '"';
+	return write_rest(def->charset, at, at + size, to);
+}
+
+fl_value_writer *fl_charset_writer(enum fl_charset charset)
+{
+	bool const like_ascii = charset == FL_CHARSET_UTF8 || charset == FL_CHARSET_LATIN1 ||
+				charset == FL_CHARSET_ASCII;
+	return like_ascii ? write_like_ascii : write_other;
 }
 
 /* In blocks, since the worst case is six times the text. */
@@ -254,7 +318,7 @@ static int json_text(
 	const uint8_t *at = (const uint8_t *)text.data, *end = at + text.size;
 	while (at < end) {
 		const uint8_t *stop = end - at > FL_TEXT_SHORT ? at + FL_TEXT_SHORT : end;
-		char *to = fl_buf_reserve(out, (size_t)(stop - at) * FL_TEXT_WORST);
+		char *to = fl_buf_reserve(out, (size_t)(stop - at) * FL_TEXT_WORST + FL_TEXT_PAD);
 		if (to == NULL)
 			return FL_ENOMEM;
 		at = write_json(charset, at, stop, end, &to);
@@ -284,12 +348,12 @@ void fl_json_text(struct fl_bytes text, struct fl_buf *out)
 
 static const uint8_t *skip_ascii(const uint8_t *at, const uint8_t *end)
 {
-	for (; end - at >= 8; at += 8) {
-		uint64_t eight;
-		memcpy(&eight, at, 8);
-		if ((eight & 0x8080808080808080) != 0)
-			break;
-	}
+	uint64_t const high = 0x8080808080808080;
+	while (end - at >= 32 &&
+		((fl_le64(at) | fl_le64(at + 8) | fl_le64(at + 16) | fl_le64(at + 24)) & high) == 0)
+		at += 32;
+	while (end - at >= 8 && (fl_le64(at) & high) == 0)
+		at += 8;
 	while (at < end && *at < 0x80)
 		at++;
 	return at;
@@ -318,7 +382,7 @@ static int other_text(enum fl_charset charset, struct fl_bytes text, struct fl_b
 	const uint8_t *at = (const uint8_t *)text.data, *end = at + text.size;
 	while (at < end) {
 		const uint8_t *stop = end - at > FL_TEXT_SHORT ? at + FL_TEXT_SHORT : end;
-		char *to = fl_buf_reserve(out, (size_t)(stop - at) * FL_TEXT_WORST);
+		char *to = fl_buf_reserve(out, (size_t)(stop - at) * FL_TEXT_WORST + FL_TEXT_PAD);
 		if (to != NULL)
 			at = fl_charset_convert(charset, false, at, stop, end, &to);
 		if (to == NULL || at < stop) {

@@ -45,8 +45,8 @@ extern const uint16_t fl_charset_cells[];
 
 /* The characters that begin before `stop`, in UTF-8, escaped for the inside of a JSON string if
  * `escape`; the last may reach beyond, up to `end`. At `*to` there is room for FL_TEXT_WORST bytes
- * for each byte before `stop`. Returns how far it came: not to `stop` where the server has no
- * character. */
+ * for each byte before `stop`, and for FL_TEXT_PAD. Returns how far it came: not to `stop` where
+ * the server has no character. */
 const uint8_t *fl_charset_convert(enum fl_charset charset, bool escape, const uint8_t *at,
 	const uint8_t *stop, const uint8_t *end, char **to);
 

@@ -23,36 +23,49 @@ unsigned fl_decimal_size(unsigned precision, unsigned scale)
 struct groups {
 	const uint8_t *at;
 	uint32_t flip; /* all ones for a negative value */
-	bool first;
+	uint32_t turn; /* what the first byte has besides, if it is still to come */
 	bool failed;
 };
 
-/* A group's value; `failed` if it is more than its digits can be. */
+static inline uint32_t big_endian(const uint8_t *at, unsigned size)
+{
+	switch (size) {
+	case 1:
+		return at[0];
+	case 2:
+		return (uint32_t)at[0] << 8 | at[1];
+	case 3:
+		return (uint32_t)at[0] << 16 | (uint32_t)at[1] << 8 | at[2];
+	default:
+		return fl_be32(at);
+	}
+}
+
+/* The value of a group of 1 to 9 digits; `failed` if it is more than they can be. */
 static inline uint32_t next_group(struct groups *g, unsigned digits)
 {
 	unsigned const size = group_size[digits];
-	uint32_t value = 0;
-	if (size == 4)
-		value = fl_be32(g->at);
-	for (unsigned i = 0; i < size % 4; i++)
-		value = value << 8 | g->at[i];
-	uint32_t const bits = (uint32_t)((1ULL << 8 * size) - 1);
-	value ^= (g->flip & bits) ^ (g->first ? bits / 2 + 1 : 0);
-	g->first = false;
+	uint32_t const value =
+		big_endian(g->at, size) ^ g->flip >> (32 - 8 * size) ^ g->turn << (8 * size - 8);
+	g->turn = 0;
 	g->at += size;
-	g->failed = g->failed || value >= group_limit[digits];
+	g->failed |= value >= group_limit[digits];
 	return value;
 }
 
 /* Without leading zeros. */
-static char *write_whole(struct groups *g, unsigned digits, char *to)
+static inline char *write_whole(struct groups *g, unsigned digits, char *to)
 {
 	char *const start = to;
-	for (unsigned count = digits % 9 > 0 ? digits % 9 : 9; digits > 0 && !g->failed;
-		digits -= count, count = 9) {
-		uint32_t value = next_group(g, count);
+	if (digits % 9 > 0) {
+		uint32_t const value = next_group(g, digits % 9);
+		if (value > 0)
+			to = fl_uint_write(value, to);
+	}
+	for (unsigned left = digits / 9; left > 0; left--) {
+		uint32_t const value = next_group(g, 9);
 		if (to > start)
-			to = fl_digits_write(value, count, to);
+			to = fl_digits_write(value, 9, to);
 		else if (value > 0)
 			to = fl_uint_write(value, to);
 	}
@@ -61,25 +74,39 @@ static char *write_whole(struct groups *g, unsigned digits, char *to)
 	return to;
 }
 
-static char *write_fraction(struct groups *g, unsigned digits, char *to)
+static inline char *write_fraction(struct groups *g, unsigned digits, char *to)
 {
 	*to++ = '.';
-	while (digits > 0 && !g->failed) {
-		unsigned count = digits < 9 ? digits : 9;
-		to = fl_digits_write(next_group(g, count), count, to);
-		digits -= count;
+	if (digits == 2) {
+		uint32_t const value = next_group(g, 2);
+		return fl_two_digits_write(g->failed ? 0 : value, to);
 	}
+	for (; digits >= 9; digits -= 9)
+		to = fl_digits_write(next_group(g, 9), 9, to);
+	if (digits > 0)
+		to = fl_digits_write(next_group(g, digits), digits, to);
 	return to;
 }
 
-char *fl_decimal_write(const uint8_t *at, unsigned precision, unsigned scale, char *to)
+static inline char *write_value(const uint8_t *at, unsigned precision, unsigned scale, char *to)
 {
 	bool const negative = (at[0] & 0x80) == 0;
-	struct groups g = { .at = at, .flip = negative ? UINT32_MAX : 0, .first = true };
+	struct groups g = { .at = at, .flip = negative ? UINT32_MAX : 0, .turn = 0x80 };
 	if (negative)
 		*to++ = '-';
 	to = write_whole(&g, precision - scale, to);
 	if (scale > 0)
 		to = write_fraction(&g, scale, to);
 	return g.failed ? NULL : to;
+}
+
+char *fl_decimal_write(const uint8_t *at, unsigned precision, unsigned scale, char *to)
+{
+	return write_value(at, precision, scale, to);
+}
+
+FL_VALUE_WRITER(fl_decimal_json)
+{
+	*to = '"';
+	return fl_quote(write_value(at, def->meta & 0xff, def->meta >> 8, to + 1));
 }

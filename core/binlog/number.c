@@ -6,33 +6,70 @@ const char fl_digit_pairs[201] = "0001020304050607080910111213141516171819202122
 				 "50515253545556575859606162636465666768697071727374"
 				 "75767778798081828384858687888990919293949596979899";
 
-static unsigned digits_of(uint64_t value)
+/* The digits of a number below 10^8, the first one in the lowest byte, as values 0 to 9. All lanes
+ * are divided at once: into halves of four digits, of two, of one. */
+static inline uint64_t eight_digits(uint32_t value)
 {
-	static const uint64_t tens[20] = { 0, 10, 100, 1000, 10000, 100000, 1000000, 10000000,
-		100000000, 1000000000, 10000000000, 100000000000, 1000000000000, 10000000000000,
-		100000000000000, 1000000000000000, 10000000000000000, 100000000000000000,
-		1000000000000000000, 10000000000000000000u };
-	/* bits * log10(2), one too few at most */
-	unsigned bits = 64 - (unsigned)__builtin_clzll(value | 1);
-	unsigned count = bits * 1233 >> 12;
-	return count + (value >= tens[count]);
+	uint64_t x = value / 10000 | (uint64_t)(value % 10000) << 32;
+	uint64_t upper = (x * 10486 >> 20) & 0x0000007f0000007f; /* by 100 */
+	x = upper | (x - upper * 100) << 16;
+	upper = (x * 103 >> 10) & 0x000f000f000f000f; /* by 10 */
+	return upper | (x - upper * 10) << 8;
 }
 
-char *fl_digits_write(uint64_t value, unsigned count, char *to)
+static const uint64_t zeros = 0x3030303030303030;
+
+static inline void put_eight(uint64_t digits, char *to)
 {
-	char *at = to + count;
-	for (; at - to >= 2; value /= 100) {
-		at -= 2;
-		fl_two_digits_write((unsigned)(value % 100), at);
+	digits = htole64(digits);
+	memcpy(to, &digits, sizeof(digits));
+}
+
+/* Below 10^8, and not 0; eight bytes are written in any case. */
+static inline char *write_short(uint32_t value, char *to)
+{
+	uint64_t const digits = eight_digits(value);
+	unsigned const leading = (unsigned)__builtin_ctzll(digits) / 8;
+	put_eight((digits | zeros) >> 8 * leading, to);
+	return to + 8 - leading;
+}
+
+char *fl_digits_write(uint32_t value, unsigned count, char *to)
+{
+	if (count == 9) {
+		*to++ = (char)('0' + value / 100000000);
+		value %= 100000000;
+		count = 8;
 	}
-	if (at > to)
-		*to = (char)('0' + value % 10);
+	put_eight((eight_digits(value) | zeros) >> 8 * (8 - count), to);
 	return to + count;
+}
+
+enum { EIGHT = 100000000 };
+
+static inline char *write_below_eight(uint32_t value, char *to)
+{
+	if (value < 10) {
+		*to = (char)('0' + value);
+		return to + 1;
+	}
+	return value < 100 ? fl_two_digits_write(value, to) : write_short(value, to);
 }
 
 char *fl_uint_write(uint64_t value, char *to)
 {
-	return fl_digits_write(value, digits_of(value), to);
+	if (value < EIGHT)
+		return write_below_eight((uint32_t)value, to);
+	uint64_t head = value / EIGHT;
+	if (head >= EIGHT) {
+		to = write_below_eight((uint32_t)(head / EIGHT), to);
+		put_eight(eight_digits((uint32_t)(head % EIGHT)) | zeros, to);
+		to += 8;
+	} else {
+		to = write_short((uint32_t)head, to);
+	}
+	put_eight(eight_digits((uint32_t)(value % EIGHT)) | zeros, to);
+	return to + 8;
 }
 
 char *fl_int_write(int64_t value, char *to)
@@ -45,131 +82,51 @@ char *fl_int_write(int64_t value, char *to)
 	return fl_uint_write(magnitude, to);
 }
 
-static const double powers[] = { 1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12,
-	1e13, 1e14, 1e15 };
+/* Two characters for each 12 bits. */
+/* clang-format off */
+#define PAIRS(a, b, c, d, e) { a, b }, { a, c }, { a, d }, { a, e },
+#define ROW(a) \
+	PAIRS(a, 'A', 'B', 'C', 'D') PAIRS(a, 'E', 'F', 'G', 'H') \
+	PAIRS(a, 'I', 'J', 'K', 'L') PAIRS(a, 'M', 'N', 'O', 'P') \
+	PAIRS(a, 'Q', 'R', 'S', 'T') PAIRS(a, 'U', 'V', 'W', 'X') \
+	PAIRS(a, 'Y', 'Z', 'a', 'b') PAIRS(a, 'c', 'd', 'e', 'f') \
+	PAIRS(a, 'g', 'h', 'i', 'j') PAIRS(a, 'k', 'l', 'm', 'n') \
+	PAIRS(a, 'o', 'p', 'q', 'r') PAIRS(a, 's', 't', 'u', 'v') \
+	PAIRS(a, 'w', 'x', 'y', 'z') PAIRS(a, '0', '1', '2', '3') \
+	PAIRS(a, '4', '5', '6', '7') PAIRS(a, '8', '9', '+', '/')
+static const char base64_pairs[4096][2] = {
+	ROW('A') ROW('B') ROW('C') ROW('D') ROW('E') ROW('F') ROW('G') ROW('H')
+	ROW('I') ROW('J') ROW('K') ROW('L') ROW('M') ROW('N') ROW('O') ROW('P')
+	ROW('Q') ROW('R') ROW('S') ROW('T') ROW('U') ROW('V') ROW('W') ROW('X')
+	ROW('Y') ROW('Z') ROW('a') ROW('b') ROW('c') ROW('d') ROW('e') ROW('f')
+	ROW('g') ROW('h') ROW('i') ROW('j') ROW('k') ROW('l') ROW('m') ROW('n')
+	ROW('o') ROW('p') ROW('q') ROW('r') ROW('s') ROW('t') ROW('u') ROW('v')
+	ROW('w') ROW('x') ROW('y') ROW('z') ROW('0') ROW('1') ROW('2') ROW('3')
+	ROW('4') ROW('5') ROW('6') ROW('7') ROW('8') ROW('9') ROW('+') ROW('/')
+};
+#undef PAIRS
+#undef ROW
+/* clang-format on */
 
-/* Most numbers that people store are whole / 10^k with few digits. Both are exact as doubles, so
- * the quotient is what reading the decimal text gives; and no two decimals of 15 (FLOAT: 6) digits
- * read back as the same value: the first k that fits is the shortest text. NULL if none does. */
-static char *write_few_digits(double value, bool single, char *to)
+static inline char *write_three(uint32_t three, char *to)
 {
-	double const limit = single ? 1e6 : 1e15;
-	unsigned const most = single ? 6 : 15;
-	for (unsigned k = 0; k <= most; k++) {
-		double scaled = value * powers[k] + 0.5;
-		if (scaled >= limit)
-			return NULL;
-		uint64_t whole = (uint64_t)scaled;
-		double back = (double)whole / powers[k];
-		if (single ? (float)back != (float)value : back != value)
-			continue;
-		uint64_t power = (uint64_t)powers[k];
-		to = fl_uint_write(whole / power, to);
-		if (k == 0)
-			return to;
-		*to++ = '.';
-		return fl_digits_write(whole % power, k, to);
-	}
-	return NULL;
-}
-
-/* As servers do: plain where the point is within 15 places or there are digits behind it, else
- * d.ddde-300. `point`: how many of the digits stand before it. */
-static char *place_point(const char *digits, int count, int point, char *to)
-{
-	if (point < -14 || (point > 15 && count <= point)) {
-		*to++ = digits[0];
-		if (count > 1) {
-			*to++ = '.';
-			memcpy(to, digits + 1, (size_t)count - 1);
-			to += count - 1;
-		}
-		*to++ = 'e';
-		return fl_int_write(point - 1, to);
-	}
-	if (point <= 0) {
-		*to++ = '0';
-		*to++ = '.';
-		memset(to, '0', (size_t)-point);
-		memcpy(to - point, digits, (size_t)count);
-		return to - point + count;
-	}
-	int before = count < point ? count : point;
-	memcpy(to, digits, (size_t)before);
-	memset(to + before, '0', (size_t)(point - before));
-	to += point;
-	if (count > point) {
-		*to++ = '.';
-		memcpy(to, digits + point, (size_t)(count - point));
-		to += count - point;
-	}
-	return to;
-}
-
-/* The general way: the least precision whose text reads back. The locale's decimal point may be
- * anything, even several bytes, so digits alone are taken from the text. */
-static char *write_any(double value, bool single, char *to)
-{
-	char text[64];
-	/* the smallest values of all have fewer digits than the others */
-	bool const few = single ? value < 1e-37 : value < 1e-307;
-	int const first = few ? 1 : single ? 6 : 15, last = single ? 9 : 17;
-	for (int precision = first; precision <= last; precision++) {
-		snprintf(text, sizeof(text), "%.*e", precision - 1, value);
-		if (single ? strtof(text, NULL) == (float)value : strtod(text, NULL) == value)
-			break;
-	}
-	char digits[20];
-	int count = 0;
-	const char *at = text;
-	for (; *at != 'e'; at++) {
-		if (*at >= '0' && *at <= '9')
-			digits[count++] = *at;
-	}
-	while (count > 1 && digits[count - 1] == '0')
-		count--;
-	return place_point(digits, count, (int)strtol(at + 1, NULL, 10) + 1, to);
-}
-
-static char *write_real(double value, bool single, char *to)
-{
-	if (value - value != 0) /* infinite, or not a number */
-		return NULL;
-	if (__builtin_signbit(value)) {
-		*to++ = '-';
-		value = -value;
-	}
-	char *end = write_few_digits(value, single, to);
-	return end != NULL ? end : write_any(value, single, to);
-}
-
-char *fl_double_write(double value, char *to)
-{
-	return write_real(value, false, to);
-}
-
-char *fl_float_write(float value, char *to)
-{
-	return write_real((double)value, true, to);
+	memcpy(to, base64_pairs[three >> 12], 2);
+	memcpy(to + 2, base64_pairs[three & 4095], 2);
+	return to + 4;
 }
 
 char *fl_base64_write(const uint8_t *at, size_t size, char *to)
 {
-	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-				     "0123456789+/";
-	for (; size >= 3; size -= 3, at += 3) {
-		uint32_t three = (uint32_t)at[0] << 16 | (uint32_t)at[1] << 8 | at[2];
-		*to++ = digits[three >> 18];
-		*to++ = digits[three >> 12 & 63];
-		*to++ = digits[three >> 6 & 63];
-		*to++ = digits[three & 63];
-	}
+	/* with one byte too many read, which is in the next three */
+	for (; size >= 4; size -= 3, at += 3)
+		to = write_three(fl_be32(at) >> 8, to);
+	if (size == 3)
+		return write_three((uint32_t)at[0] << 16 | (uint32_t)at[1] << 8 | at[2], to);
 	if (size == 0)
 		return to;
-	uint32_t rest = (uint32_t)at[0] << 16 | (size == 2 ? (uint32_t)at[1] << 8 : 0);
-	*to++ = digits[rest >> 18];
-	*to++ = digits[rest >> 12 & 63];
-	*to++ = size == 2 ? digits[rest >> 6 & 63] : '=';
-	*to++ = '=';
+	to = write_three((uint32_t)at[0] << 16 | (size == 2 ? (uint32_t)at[1] << 8 : 0), to);
+	to[-1] = '=';
+	if (size == 1)
+		to[-2] = '=';
 	return to;
 }

@@ -135,7 +135,9 @@ static bool is_known(const struct fl_table_def *def, const struct fl_column_def 
 static int settle_column(
 	struct fl_table_def *def, const struct fl_column *column, struct fl_column_def *column_def)
 {
-	column_def->form = (uint8_t)fl_column_form(column_def);
+	if (fl_column_escape_labels(column_def, &def->arena) < 0)
+		return FL_ENOMEM;
+	fl_column_set_form(column_def, fl_column_form(column_def));
 	if (column_def->not_decoded == NULL && column_def->charset == FL_CHARSET_OTHER &&
 		column_def->form == FL_FORM_NONE) {
 		char text[64];
@@ -145,6 +147,9 @@ static int settle_column(
 		if (column_def->not_decoded == NULL)
 			return FL_ENOMEM;
 	}
+	column_def->json_name = (struct fl_bytes){ 0 };
+	if (column_def->hidden)
+		return 0;
 	struct fl_buf name = { 0 };
 	fl_buf_char(&name, ',');
 	fl_json_text(column->name, &name);
@@ -191,7 +196,15 @@ int fl_table_settle(struct fl_table_def *def, struct fl_err *err)
 		complete = complete && is_known(def, &def->defs[i]);
 	}
 	def->complete = complete;
+	fl_table_measure(def);
 	return 0;
+}
+
+void fl_table_measure(struct fl_table_def *def)
+{
+	def->json_room = 0;
+	for (unsigned i = 0; i < def->table.column_count; i++)
+		def->json_room += def->defs[i].json_name.size + FL_NAME_PAD + def->defs[i].room;
 }
 
 /* Decodes a copy of the body, which the definition keeps and points into. */
@@ -261,8 +274,9 @@ void fl_table_show_geojson(struct fl_table_def *def, bool is_mariadb)
 	for (unsigned i = 0; i < def->table.column_count; i++) {
 		struct fl_column_def *column = &def->defs[i];
 		column->geometry = is_mariadb ? FL_GEOMETRY_JSON_MARIADB : FL_GEOMETRY_JSON_MYSQL;
-		column->form = (uint8_t)fl_column_form(column);
+		fl_column_set_form(column, fl_column_form(column));
 	}
+	fl_table_measure(def);
 }
 
 void fl_table_doubt(struct fl_table_def *def, const char *reason)

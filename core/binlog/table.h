@@ -105,6 +105,12 @@ enum fl_geometry { FL_GEOMETRY_WKB, FL_GEOMETRY_JSON_MYSQL, FL_GEOMETRY_JSON_MAR
 
 enum { FL_NAME_PAD = 16 }; /* names are copied in pieces of that many bytes */
 
+/* Writes a value as JSON at `to`, where there is room. Returns its end, or NULL: the bytes are no
+ * value of the column's type. */
+struct fl_column_def;
+typedef char *fl_value_writer(
+	const struct fl_column_def *def, const uint8_t *at, uint32_t size, char *to);
+
 /* How a column's value is laid out and shown. The wire's type MYSQL_TYPE_STRING is resolved to
  * CHAR, ENUM, SET, INET or UUID. What walking a row needs stands first. */
 struct fl_column_def {
@@ -113,15 +119,20 @@ struct fl_column_def {
 	uint16_t meta;	      /* as in the event, ENUM, SET and STRING resolved */
 	uint32_t fixed_size; /* bytes, where length_bytes is 0; CHAR and BINARY: the declared length
 				in bytes */
-	uint8_t form;	     /* enum fl_form */
-	uint8_t charset;     /* enum fl_charset, of text, ENUM and SET columns */
+	fl_value_writer *write; /* NULL: what it takes is not known beforehand, fl_value_json() */
+	struct fl_bytes json_name; /* `,"name":`, escaped; FL_NAME_PAD bytes behind it; `data` NULL:
+				    * not shown */
+	uint32_t room;	 /* what `write` may take, beside FL_TEXT_WORST for each byte of a value */
+	uint8_t form;	 /* enum fl_form */
+	uint8_t charset; /* enum fl_charset, of text, ENUM and SET columns */
 	bool is_unsigned;
 	bool nullable;
 	uint8_t geometry; /* enum fl_geometry */
 	bool hidden;	  /* no column to SELECT, and not shown: MariaDB's hash of a UNIQUE key */
-	uint32_t label_count;	       /* ENUM and SET */
-	const struct fl_bytes *labels; /* UTF-8; `data` NULL: not known */
-	struct fl_bytes json_name;     /* `,"name":`, escaped; FL_NAME_PAD bytes behind it */
+	uint32_t label_count;		    /* ENUM and SET */
+	const struct fl_bytes *labels;	    /* UTF-8; `data` NULL: not known */
+	const struct fl_bytes *json_labels; /* as the inside of a JSON string, FL_NAME_PAD bytes
+					     * behind each; NULL where one is not known */
 	const char *not_decoded; /* NULL, or why this column's values can't be decoded: a type or a
 				  * character set by name */
 	char charset_name[32];
@@ -145,6 +156,7 @@ struct fl_table_def {
 	} * strides;
 	unsigned stride_count;
 	uint32_t fixed_end;
+	size_t json_room; /* what names and values take as JSON, as `room` of a column */
 	enum fl_names names;
 	bool complete;	 /* names, signedness, charsets, labels: all that is needed to show a row */
 	bool signedness; /* the event has it */

@@ -19,7 +19,7 @@ static uint64_t big_endian(const uint8_t *at, size_t size)
 }
 
 /* Dates are shown as stored, the invalid ones too: only what has no place is refused. */
-static char *write_date(const struct moment *m, char *to)
+static inline char *write_date(const struct moment *m, char *to)
 {
 	if (m->year > 9999)
 		return NULL;
@@ -31,7 +31,7 @@ static char *write_date(const struct moment *m, char *to)
 	return fl_two_digits_write(m->day, to);
 }
 
-static char *write_time(const struct moment *m, unsigned digits, char *to)
+static inline char *write_time(const struct moment *m, unsigned digits, char *to)
 {
 	if (m->negative)
 		*to++ = '-';
@@ -47,13 +47,11 @@ static char *write_time(const struct moment *m, unsigned digits, char *to)
 	if (digits == 0)
 		return to;
 	*to++ = '.';
-	unsigned fraction = m->micros / powers[6 - digits];
-	for (unsigned i = digits; i-- > 0; fraction /= 10)
-		to[i] = (char)('0' + fraction % 10);
+	fl_digits_write(m->micros, 6, to);
 	return to + digits;
 }
 
-static char *write_datetime(const struct moment *m, unsigned digits, char *to)
+static inline char *write_datetime(const struct moment *m, unsigned digits, char *to)
 {
 	to = write_date(m, to);
 	if (to == NULL)
@@ -76,7 +74,16 @@ static unsigned micros_of(uint64_t fraction, unsigned digits)
 
 static unsigned fraction_micros(const uint8_t *at, unsigned digits)
 {
-	return digits > 0 ? micros_of(big_endian(at, fraction_size(digits)), digits) : 0;
+	switch (fraction_size(digits)) {
+	case 0:
+		return 0;
+	case 1:
+		return micros_of(at[0], digits);
+	case 2:
+		return micros_of((uint64_t)at[0] << 8 | at[1], digits);
+	default:
+		return micros_of((uint64_t)at[0] << 16 | (uint64_t)at[1] << 8 | at[2], digits);
+	}
 }
 
 /* Seconds since 1970 as a date and time in UTC. The year is taken to begin in March, so that the
@@ -102,8 +109,10 @@ static void set_epoch(struct moment *m, uint32_t seconds)
 static void set_datetime(struct moment *m, uint64_t bits)
 {
 	uint64_t months = bits >> 22;
-	m->year = months / 13 > 9999 ? 10000 : (unsigned)(months / 13);
-	m->month = (unsigned)(months % 13);
+	/* years that there is no place for remain so */
+	unsigned const known = months > 10000 * 13 ? 10000 * 13 : (unsigned)months;
+	m->year = known / 13;
+	m->month = known % 13;
 	m->day = bits >> 17 & 31;
 	m->hour = bits >> 12 & 31;
 	m->minute = bits >> 6 & 63;
@@ -261,27 +270,71 @@ unsigned fl_temporal_size(uint8_t type, unsigned digits)
 	}
 }
 
-char *fl_temporal_write(const struct fl_column_def *def, const uint8_t *at, char *to)
+#define WRITER(name) static FL_VALUE_WRITER(name)
+
+WRITER(timestamp2)
 {
-	switch (def->type) {
+	*to = '"';
+	return fl_quote(write_timestamp(
+		fl_be32(at), fraction_micros(at + 4, def->meta), def->meta, to + 1));
+}
+
+WRITER(datetime2)
+{
+	*to = '"';
+	return fl_quote(write_datetime2(at, def->meta, to + 1));
+}
+
+WRITER(time2)
+{
+	*to = '"';
+	return fl_quote(write_time2(at, def->meta, to + 1));
+}
+
+WRITER(timestamp)
+{
+	*to = '"';
+	return fl_quote(def->meta > 0 ? write_packed_timestamp(at, def->meta, to + 1)
+				      : write_timestamp(fl_le32(at), 0, 0, to + 1));
+}
+
+WRITER(datetime)
+{
+	*to = '"';
+	return fl_quote(def->meta > 0 ? write_packed_datetime(at, def->meta, to + 1)
+				      : write_old_datetime(at, to + 1));
+}
+
+WRITER(time_of_day)
+{
+	*to = '"';
+	return fl_quote(def->meta > 0 ? write_packed_time(at, def->meta, to + 1)
+				      : write_old_time(at, to + 1));
+}
+
+WRITER(date)
+{
+	*to = '"';
+	return fl_quote(write_date_column(at, to + 1));
+}
+
+fl_value_writer *fl_temporal_writer(uint8_t type)
+{
+	switch (type) {
 	case FL_TYPE_TIMESTAMP2:
-		return write_timestamp(
-			fl_be32(at), fraction_micros(at + 4, def->meta), def->meta, to);
+		return timestamp2;
 	case FL_TYPE_DATETIME2:
-		return write_datetime2(at, def->meta, to);
+		return datetime2;
 	case FL_TYPE_TIME2:
-		return write_time2(at, def->meta, to);
+		return time2;
 	case FL_TYPE_TIMESTAMP:
-		return def->meta > 0 ? write_packed_timestamp(at, def->meta, to)
-				     : write_timestamp(fl_le32(at), 0, 0, to);
+		return timestamp;
 	case FL_TYPE_DATETIME:
-		return def->meta > 0 ? write_packed_datetime(at, def->meta, to)
-				     : write_old_datetime(at, to);
+		return datetime;
 	case FL_TYPE_TIME:
-		return def->meta > 0 ? write_packed_time(at, def->meta, to)
-				     : write_old_time(at, to);
-	default: /* DATE */
-		return write_date_column(at, to);
+		return time_of_day;
+	default:
+		return date;
 	}
 }
 

@@ -29,7 +29,7 @@ static void show_as_it_is(const struct fl_table_def *def, struct fl_column_def *
 		if (column->label_count == 0 && column->not_decoded == NULL) {
 			column->type = integer_of(column->fixed_size);
 			column->is_unsigned = true;
-			column->form = FL_FORM_NUMBER;
+			fl_column_set_form(column, FL_FORM_NUMBER);
 		}
 		break;
 	case FL_TYPE_TIME:
@@ -38,17 +38,17 @@ static void show_as_it_is(const struct fl_table_def *def, struct fl_column_def *
 		/* MySQL's have no fractions. */
 		if (def->ambiguous) {
 			column->not_decoded = "a time whose precision the binlog does not tell";
-			column->form = FL_FORM_NONE;
+			fl_column_set_form(column, FL_FORM_NONE);
 		}
 		break;
 	default:
 		if (fl_type_is_integer(column->type) && !def->signedness) {
 			column->not_decoded = "an integer that has its highest bit set, and whose "
 					      "sign the binlog does not tell,";
-			column->form = FL_FORM_SIGNLESS;
+			fl_column_set_form(column, FL_FORM_SIGNLESS);
 		} else if (fl_type_has_charset(column->type) && column->not_decoded == NULL &&
 			   column->charset == FL_CHARSET_UNKNOWN) {
-			column->form = FL_FORM_BYTES;
+			fl_column_set_form(column, FL_FORM_BYTES);
 		}
 	}
 }
@@ -84,6 +84,7 @@ int fl_table_number_columns(struct fl_table_def *def, struct fl_err *err)
 	int result = fl_table_settle(def, err);
 	for (unsigned i = 0; i < count && result == 0; i++)
 		show_as_it_is(def, &def->defs[i]);
+	fl_table_measure(def);
 	def->complete = true;
 	if (def->maybe_versioned) {
 		char why[700];

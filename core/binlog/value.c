@@ -2,17 +2,15 @@
 #include "binlog/value.h"
 #include "binlog/row.h"
 
-enum { LONGEST_CHAR = 1024 }; /* CHAR(n) in bytes: the metadata has ten bits for it */
-
 static int64_t read_int(const uint8_t *at, uint8_t type)
 {
 	switch (type) {
 	case FL_TYPE_TINY:
 		return (int8_t)at[0];
 	case FL_TYPE_SHORT:
-		return (int16_t)fl_le(at, 2);
+		return (int16_t)fl_le16(at);
 	case FL_TYPE_INT24:
-		return (int32_t)((uint32_t)fl_le(at, 3) << 8) >> 8;
+		return fl_int24(at);
 	case FL_TYPE_LONG:
 		return (int32_t)fl_le32(at);
 	default:
@@ -26,9 +24,9 @@ static uint64_t read_uint(const uint8_t *at, uint8_t type)
 	case FL_TYPE_TINY:
 		return at[0];
 	case FL_TYPE_SHORT:
-		return fl_le(at, 2);
+		return fl_le16(at);
 	case FL_TYPE_INT24:
-		return fl_le(at, 3);
+		return fl_uint24(at);
 	case FL_TYPE_LONG:
 		return fl_le32(at);
 	default:
@@ -36,71 +34,8 @@ static uint64_t read_uint(const uint8_t *at, uint8_t type)
 	}
 }
 
-/* BIT is big-endian. */
-static uint64_t read_bit(struct fl_cell cell)
-{
-	uint64_t value = 0;
-	for (uint32_t i = 0; i < cell.size; i++)
-		value = value << 8 | cell.at[i];
-	return value;
-}
-
-/* 0 is 0, else years since 1900. */
-static uint64_t read_year(const uint8_t *at)
-{
-	return at[0] == 0 ? 0 : 1900 + (uint64_t)at[0];
-}
-
-static double read_double(const uint8_t *at)
-{
-	uint64_t bits = fl_le64(at);
-	double value;
-	memcpy(&value, &bits, sizeof(value));
-	return value;
-}
-
-static float read_float(const uint8_t *at)
-{
-	uint32_t bits = fl_le32(at);
-	float value;
-	memcpy(&value, &bits, sizeof(value));
-	return value;
-}
-
-/* The text of a NUMBER or SHORT column, without quotes. */
-static inline char *write_short(const struct fl_column_def *def, struct fl_cell cell, char *to)
-{
-	switch (def->type) {
-	case FL_TYPE_FLOAT:
-		return fl_float_write(read_float(cell.at), to);
-	case FL_TYPE_DOUBLE:
-		return fl_double_write(read_double(cell.at), to);
-	case FL_TYPE_BIT:
-		return fl_uint_write(read_bit(cell), to);
-	case FL_TYPE_YEAR:
-		return fl_uint_write(read_year(cell.at), to);
-	case FL_TYPE_NEWDECIMAL:
-		return fl_decimal_write(cell.at, def->meta & 0xff, def->meta >> 8, to);
-	case FL_TYPE_TINY:
-	case FL_TYPE_SHORT:
-	case FL_TYPE_INT24:
-	case FL_TYPE_LONG:
-	case FL_TYPE_LONGLONG:
-		if (def->is_unsigned)
-			return fl_uint_write(read_uint(cell.at, def->type), to);
-		return fl_int_write(read_int(cell.at, def->type), to);
-	case FL_TYPE_INET4:
-	case FL_TYPE_INET6:
-	case FL_TYPE_UUID:
-		return fl_address_write(def, cell.at, cell.size, to);
-	default:
-		return fl_temporal_write(def, cell.at, to);
-	}
-}
-
-/* BINARY(n) as declared: the server drops the zero bytes at the end. */
-static struct fl_cell padded(
-	const struct fl_column_def *def, struct fl_cell cell, uint8_t buffer[LONGEST_CHAR])
+struct fl_cell fl_cell_padded(
+	const struct fl_column_def *def, struct fl_cell cell, uint8_t buffer[FL_LONGEST_CHAR])
 {
 	if (def->type != FL_TYPE_STRING || cell.size >= def->fixed_size ||
 		def->form == FL_FORM_BYTES)
@@ -156,8 +91,8 @@ static int write_set(
 
 static int json_base64(const struct fl_column_def *def, struct fl_cell cell, struct fl_buf *out)
 {
-	uint8_t buffer[LONGEST_CHAR];
-	cell = padded(def, cell, buffer);
+	uint8_t buffer[FL_LONGEST_CHAR];
+	cell = fl_cell_padded(def, cell, buffer);
 	char *to = fl_buf_reserve(out, fl_base64_size(cell.size) + 2);
 	if (to == NULL)
 		return FL_ENOMEM;
@@ -188,7 +123,7 @@ static struct fl_column_def plain_of(const struct fl_column_def *def)
 {
 	struct fl_column_def plain = *def;
 	plain.type = FL_TYPE_BLOB;
-	plain.form = (uint8_t)fl_column_form(&plain);
+	fl_column_set_form(&plain, fl_column_form(&plain));
 	return plain;
 }
 
@@ -203,20 +138,6 @@ static int inflated(const struct fl_column_def *def, struct fl_cell cell, struct
 		code = show(&plain, value, out);
 	free(memory);
 	return code;
-}
-
-char *fl_value_json_write(const struct fl_column_def *def, struct fl_cell cell, char *to)
-{
-	if (def->form == FL_FORM_NUMBER)
-		return write_short(def, cell, to);
-	*to = '"';
-	char *end = def->form == FL_FORM_SHORT ? write_short(def, cell, to + 1)
-					       : fl_charset_json_write(def->charset, cell.at,
-							 cell.at + cell.size, to + 1);
-	if (end == NULL)
-		return NULL;
-	*end = '"';
-	return end + 1;
 }
 
 /* An integer whose sign is not known, as the number that it is either way; as text too. */
@@ -234,12 +155,11 @@ static int write_signless(const struct fl_column_def *def, struct fl_cell cell, 
 
 int fl_value_json(const struct fl_column_def *def, struct fl_cell cell, struct fl_buf *out)
 {
-	size_t room = fl_value_json_room(def, cell);
-	if (room > 0) {
-		char *to = fl_buf_reserve(out, room);
+	if (def->write != NULL && cell.size <= FL_TEXT_SHORT) {
+		char *to = fl_buf_reserve(out, def->room + (size_t)cell.size * FL_TEXT_WORST);
 		if (to == NULL)
 			return FL_ENOMEM;
-		char *end = fl_value_json_write(def, cell, to);
+		char *end = def->write(def, cell.at, cell.size, to);
 		if (end == NULL)
 			return FL_ECORRUPT;
 		out->size = (size_t)(end - out->data);
@@ -281,8 +201,8 @@ int fl_value_json(const struct fl_column_def *def, struct fl_cell cell, struct f
 static int text_hex(const struct fl_column_def *def, struct fl_cell cell, struct fl_buf *out)
 {
 	static const char hex[] = "0123456789abcdef";
-	uint8_t buffer[LONGEST_CHAR];
-	cell = padded(def, cell, buffer);
+	uint8_t buffer[FL_LONGEST_CHAR];
+	cell = fl_cell_padded(def, cell, buffer);
 	char *to = fl_buf_reserve(out, (size_t)cell.size * 2);
 	if (to == NULL)
 		return FL_ENOMEM;
@@ -298,15 +218,15 @@ int fl_value_text(const struct fl_column_def *def, struct fl_cell cell, struct f
 {
 	switch ((enum fl_form)def->form) {
 	case FL_FORM_NUMBER:
+		return fl_value_json(def, cell, out);
 	case FL_FORM_SHORT: {
-		char *to = fl_buf_reserve(out, FL_SHORT_MAX);
-		if (to == NULL)
-			return FL_ENOMEM;
-		char *end = write_short(def, cell, to);
+		/* without the quotes */
+		char quoted[FL_SHORT_MAX + 2];
+		char *end = def->write(def, cell.at, cell.size, quoted);
 		if (end == NULL)
 			return FL_ECORRUPT;
-		out->size = (size_t)(end - out->data);
-		return 0;
+		fl_buf_append(out, quoted + 1, (size_t)(end - quoted) - 2);
+		return out->failed ? FL_ENOMEM : 0;
 	}
 	case FL_FORM_TEXT:
 		return fl_charset_text(def->charset, as_text(cell), out);
@@ -341,17 +261,17 @@ static int decode_number(const struct fl_column_def *def, struct fl_cell cell, s
 {
 	switch (def->type) {
 	case FL_TYPE_FLOAT:
-		*ret = (struct fl_value){ .kind = FL_VALUE_FLOAT,
-			.d = (double)read_float(cell.at) };
+		*ret = (struct fl_value){ .kind = FL_VALUE_FLOAT, .d = (double)fl_float(cell.at) };
 		break;
 	case FL_TYPE_DOUBLE:
-		*ret = (struct fl_value){ .kind = FL_VALUE_DOUBLE, .d = read_double(cell.at) };
+		*ret = (struct fl_value){ .kind = FL_VALUE_DOUBLE, .d = fl_double(cell.at) };
 		break;
 	case FL_TYPE_BIT:
-		*ret = (struct fl_value){ .kind = FL_VALUE_UINT, .u = read_bit(cell) };
+		*ret = (struct fl_value){ .kind = FL_VALUE_UINT,
+			.u = fl_bit_value(cell.at, cell.size) };
 		return 0;
 	case FL_TYPE_YEAR:
-		*ret = (struct fl_value){ .kind = FL_VALUE_UINT, .u = read_year(cell.at) };
+		*ret = (struct fl_value){ .kind = FL_VALUE_UINT, .u = fl_year(cell.at) };
 		return 0;
 	default:
 		*ret = (struct fl_value){ 0 };
@@ -394,8 +314,8 @@ int fl_value_decode(const struct fl_column_def *def, struct fl_cell cell, struct
 		return 0;
 	case FL_FORM_BINARY:
 	case FL_FORM_BYTES: {
-		uint8_t buffer[LONGEST_CHAR];
-		struct fl_cell whole = padded(def, cell, buffer);
+		uint8_t buffer[FL_LONGEST_CHAR];
+		struct fl_cell whole = fl_cell_padded(def, cell, buffer);
 		value.kind = FL_VALUE_BINARY;
 		value.bytes = as_text(cell);
 		if (whole.at != cell.at) {

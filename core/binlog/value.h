@@ -4,7 +4,8 @@
  * the bytes of a row to text. No state, any thread.
  *
  * The ..._write functions write at `to`, where the caller has made room, and return the end of what
- * they wrote: no more than FL_SHORT_MAX bytes, no NUL. NULL: the bytes are no value of that type.
+ * they wrote, no NUL. They move whole words: some bytes behind that end may be overwritten, but no
+ * more than FL_SHORT_MAX in all. NULL: the bytes are no value of that type.
  */
 #ifndef FL_VALUE_H
 #define FL_VALUE_H
@@ -67,11 +68,67 @@ static inline uint64_t fl_le64(const uint8_t *at)
 	memcpy(&value, at, sizeof(value));
 	return le64toh(value);
 }
+static inline uint16_t fl_le16(const uint8_t *at)
+{
+	uint16_t value;
+	memcpy(&value, at, sizeof(value));
+	return le16toh(value);
+}
+static inline uint32_t fl_uint24(const uint8_t *at)
+{
+	return fl_le16(at) | (uint32_t)at[2] << 16;
+}
+static inline int32_t fl_int24(const uint8_t *at)
+{
+	return (int32_t)(fl_uint24(at) << 8) >> 8;
+}
+static inline float fl_float(const uint8_t *at)
+{
+	uint32_t bits = fl_le32(at);
+	float value;
+	memcpy(&value, &bits, sizeof(value));
+	return value;
+}
+static inline double fl_double(const uint8_t *at)
+{
+	uint64_t bits = fl_le64(at);
+	double value;
+	memcpy(&value, &bits, sizeof(value));
+	return value;
+}
 static inline uint32_t fl_be32(const uint8_t *at)
 {
 	uint32_t value;
 	memcpy(&value, at, sizeof(value));
 	return be32toh(value);
+}
+
+/* BIT is big-endian. */
+static inline uint64_t fl_bit_value(const uint8_t *at, uint32_t size)
+{
+	uint64_t value = 0;
+	for (uint32_t i = 0; i < size; i++)
+		value = value << 8 | at[i];
+	return value;
+}
+/* 0 is 0, else years since 1900. */
+static inline unsigned fl_year(const uint8_t *at)
+{
+	return at[0] == 0 ? 0 : 1900u + at[0];
+}
+
+/* What def->write is. */
+#define FL_VALUE_WRITER(name)                                                                      \
+	char *name(const struct fl_column_def *def __attribute__((unused)), const uint8_t *at,     \
+		uint32_t size __attribute__((unused)), char *to)
+
+/* Puts a quote at the end of what has been written, if it has. */
+static inline char *fl_quote(char *end)
+{
+	if (end == NULL)
+		return NULL;
+	*end = '"';
+	return end + 1;
 }
 
 /* Numbers. */
@@ -81,8 +138,9 @@ static inline char *fl_two_digits_write(unsigned value, char *to)
 	memcpy(to, fl_digit_pairs + (size_t)value * 2, 2);
 	return to + 2;
 }
-/* Exactly `count` digits, with leading zeros. */
-char *fl_digits_write(uint64_t value, unsigned count, char *to);
+/* Exactly `count` digits, one to nine, with leading zeros; `value` has no more. */
+char *fl_digits_write(uint32_t value, unsigned count, char *to);
+/* Within the 20 bytes that the longest takes. */
 char *fl_uint_write(uint64_t value, char *to);
 char *fl_int_write(int64_t value, char *to);
 /* The shortest digits that read back as the same value, written as servers do: 0.1, 1e15. */
@@ -92,10 +150,11 @@ char *fl_float_write(float value, char *to);
 /* DECIMAL(precision, scale), 1 <= precision <= 65, scale <= precision. */
 unsigned fl_decimal_size(unsigned precision, unsigned scale);
 char *fl_decimal_write(const uint8_t *at, unsigned precision, unsigned scale, char *to);
+fl_value_writer fl_decimal_json;
 
 /* Dates and times, of a column; and in the packed form that they have in JSON documents. */
 unsigned fl_temporal_size(uint8_t type, unsigned digits);
-char *fl_temporal_write(const struct fl_column_def *def, const uint8_t *at, char *to);
+fl_value_writer *fl_temporal_writer(uint8_t type);
 char *fl_temporal_packed_write(uint8_t type, uint64_t packed, char *to);
 
 /* INET4, INET6, UUID; without the zero bytes at the end. */
@@ -112,10 +171,10 @@ char *fl_base64_write(const uint8_t *at, size_t size, char *to);
  * 0, FL_ENOMEM, FL_ECORRUPT where it is not valid in the character set. */
 int fl_charset_json(enum fl_charset charset, struct fl_bytes text, struct fl_buf *out);
 bool fl_utf8_is_valid(struct fl_bytes text);
-/* fl_charset_json of a short text, in plain memory: NULL where it is not valid. */
-enum { FL_TEXT_SHORT = 4096, FL_TEXT_WORST = 6 };
-char *fl_charset_json_write(
-	enum fl_charset charset, const uint8_t *at, const uint8_t *end, char *to);
+/* Of a text in that character set; NULL where it is not valid. There is room for FL_TEXT_WORST
+ * bytes for each byte, and for FL_TEXT_PAD more, since it is copied in pieces. */
+enum { FL_TEXT_SHORT = 4096, FL_TEXT_WORST = 6, FL_TEXT_PAD = FL_NAME_PAD };
+fl_value_writer *fl_charset_writer(enum fl_charset charset);
 
 /* A column's value, where it lies in the row. */
 struct fl_cell {
@@ -123,17 +182,10 @@ struct fl_cell {
 	uint32_t size;
 };
 
-/* What a value takes as JSON at most, if it is one that fl_value_json_write() can write without
- * growing its output; else 0. */
-static inline size_t fl_value_json_room(const struct fl_column_def *def, struct fl_cell cell)
-{
-	if (def->form == FL_FORM_NUMBER || def->form == FL_FORM_SHORT)
-		return FL_SHORT_MAX + 2;
-	if (def->form == FL_FORM_TEXT && cell.size <= FL_TEXT_SHORT)
-		return (size_t)cell.size * FL_TEXT_WORST + 2;
-	return 0;
-}
-char *fl_value_json_write(const struct fl_column_def *def, struct fl_cell cell, char *to);
+/* BINARY(n) as declared: the server drops the zero bytes at the end. */
+enum { FL_LONGEST_CHAR = 1024 }; /* in bytes: the metadata has ten bits for it */
+struct fl_cell fl_cell_padded(
+	const struct fl_column_def *def, struct fl_cell cell, uint8_t buffer[FL_LONGEST_CHAR]);
 
 /* What a COMPRESSED column's value is when inflated, in memory that the caller frees, if any. */
 int fl_compressed_read(const struct fl_column_def *def, struct fl_cell cell, struct fl_cell *ret,
@@ -160,6 +212,13 @@ int fl_column_metadata_size(uint8_t type);
 bool fl_column_lay_out(struct fl_column_def *def, const uint8_t *meta);
 /* From type, charset, labels and `not_decoded`. */
 enum fl_form fl_column_form(const struct fl_column_def *def);
+/* Sets it, and with it what writes the column's values. */
+void fl_column_set_form(struct fl_column_def *def, enum fl_form form);
+/* Makes `json_labels` of the labels, if all of them are known: before the form is set. 0 or
+ * FL_ENOMEM. */
+int fl_column_escape_labels(struct fl_column_def *def, struct fl_arena *arena);
+/* Sums up what a row may take: once the forms are set. */
+void fl_table_measure(struct fl_table_def *def);
 
 /* Whether a column is of the kind that MariaDB adds for a UNIQUE key which is too long to be one:
  * BIGINT UNSIGNED, and named, if it has a name, as only somebody out to deceive would name his own.

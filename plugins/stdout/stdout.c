@@ -30,10 +30,12 @@ struct stdout_sink {
 	bool may_block; /* the descriptor is shared with others: its flags are not ours to change */
 	int wake;	/* an eventfd: readable from interrupt() on */
 	struct fl_buf out;
-	struct fl_buf head;  /* {"db":...,"table":...,"op":" of the last table */
-	struct fl_buf table; /* that table's name, and how much of it is the database's */
-	size_t db_size;
-	struct fl_buf origin; /* ","ts_us":...,"xid":... of the transaction */
+	struct fl_buf head;	   /* {"db":...,"table":...,"op":" of the last table */
+	struct fl_bytes db, table; /* its names, where they lie in the batch; NULL in a new one */
+	struct fl_buf origin;	   /* ","ts_us":...,"xid":... of the transaction */
+	struct fl_buf file;	   /* ,"file":"...","pos": of the last binlog file */
+	struct fl_buf file_name;   /* that file */
+	struct fl_err why;	   /* of a row that can't be shown */
 };
 
 /* The process has one stdout: one instance at a time writes to it, and the next one has to know
@@ -41,85 +43,134 @@ struct stdout_sink {
 static atomic_bool in_use;
 static bool torn;
 
-static void append_uint(struct fl_buf *out, uint64_t value)
+enum { DIGITS_MAX = 20 };
+
+static inline char *put(char *to, const void *data, size_t size)
 {
-	char digits[20];
-	size_t at = sizeof(digits);
-	do {
-		digits[--at] = (char)('0' + value % 10);
-		value /= 10;
-	} while (value > 0);
-	fl_buf_append(out, digits + at, sizeof(digits) - at);
+	memcpy(to, data, size);
+	return to + size;
 }
 
-static void append_int(struct fl_buf *out, int64_t value)
+/* Of a text that stands in the source. */
+#define PUT(to, text)	  put(to, text, sizeof(text) - 1)
+#define APPEND(out, text) fl_buf_append(out, text, sizeof(text) - 1)
+
+static char *put_uint(char *to, uint64_t value)
+{
+	static const char pairs[] = "00010203040506070809101112131415161718192021222324"
+				    "25262728293031323334353637383940414243444546474849"
+				    "50515253545556575859606162636465666768697071727374"
+				    "75767778798081828384858687888990919293949596979899";
+	char digits[DIGITS_MAX], *at = digits + sizeof(digits);
+	for (; value >= 100; value /= 100) {
+		at -= 2;
+		memcpy(at, pairs + value % 100 * 2, 2);
+	}
+	if (value >= 10) {
+		at -= 2;
+		memcpy(at, pairs + value * 2, 2);
+	} else {
+		*--at = (char)('0' + value);
+	}
+	return put(to, at, (size_t)(digits + sizeof(digits) - at));
+}
+
+static char *put_int(char *to, int64_t value)
 {
 	if (value < 0)
-		fl_buf_char(out, '-');
-	append_uint(out, value < 0 ? 0 - (uint64_t)value : (uint64_t)value);
+		*to++ = '-';
+	return put_uint(to, value < 0 ? 0 - (uint64_t)value : (uint64_t)value);
 }
 
-/* The start of a line, which is made once for a run of changes to one table. Compared by its bytes:
- * the memory of a table's definition may since be another's. */
-static void append_head(struct stdout_sink *self, const struct fl_change *change)
+static inline bool is_at(struct fl_bytes a, struct fl_bytes b)
 {
-	if (self->db_size != change->db.size ||
-		self->table.size != change->db.size + change->table.size || self->head.size == 0 ||
-		(change->db.size > 0 &&
-			memcmp(self->table.data, change->db.data, change->db.size) != 0) ||
-		(change->table.size > 0 && memcmp(self->table.data + change->db.size,
-						   change->table.data, change->table.size) != 0)) {
-		fl_buf_clear(&self->table);
-		fl_buf_append(&self->table, change->db.data, change->db.size);
-		fl_buf_append(&self->table, change->table.data, change->table.size);
-		self->db_size = change->db.size;
-		fl_buf_clear(&self->head);
-		fl_buf_text(&self->head, "{\"db\":");
-		self->host->json_text(change->db, &self->head);
-		fl_buf_text(&self->head, ",\"table\":");
-		self->host->json_text(change->table, &self->head);
-		fl_buf_text(&self->head, ",\"op\":\"");
-	}
-	fl_buf_append(&self->out, self->head.data, self->head.size);
+	return a.data == b.data && a.size == b.size;
+}
+
+/* The start of a line, which is made once for a run of changes to one table. Told by where its
+ * names lie, which means nothing beyond the batch. */
+static void make_head(struct stdout_sink *self, const struct fl_change *change)
+{
+	self->db = change->db;
+	self->table = change->table;
+	fl_buf_clear(&self->head);
+	APPEND(&self->head, "{\"db\":");
+	self->host->json_text(change->db, &self->head);
+	APPEND(&self->head, ",\"table\":");
+	self->host->json_text(change->table, &self->head);
+	APPEND(&self->head, ",\"op\":\"");
+}
+
+static void make_file(struct stdout_sink *self, struct fl_bytes file)
+{
+	fl_buf_clear(&self->file_name);
+	fl_buf_append(&self->file_name, file.data, file.size);
+	fl_buf_clear(&self->file);
+	APPEND(&self->file, ",\"file\":");
+	self->host->json_text(file, &self->file);
+	APPEND(&self->file, ",\"pos\":");
 }
 
 static void make_origin(struct stdout_sink *self, const struct fl_transaction *transaction)
 {
 	struct fl_buf *origin = &self->origin;
+	struct fl_bytes const file = transaction->file;
+	if (self->file.size == 0 || self->file_name.size != file.size ||
+		(file.size > 0 && memcmp(self->file_name.data, file.data, file.size) != 0))
+		make_file(self, file);
 	fl_buf_clear(origin);
-	fl_buf_text(origin, "\",\"ts_us\":");
-	append_int(origin, transaction->commit_us);
+	char *to = fl_buf_reserve(origin, 32 + DIGITS_MAX);
+	if (to == NULL)
+		return;
+	to = put_int(PUT(to, "\",\"ts_us\":"), transaction->commit_us);
 	if (transaction->gtid.size > 0) {
-		fl_buf_text(origin, ",\"gtid\":");
+		to = PUT(to, ",\"gtid\":");
+		origin->size = (size_t)(to - origin->data);
 		self->host->json_text(transaction->gtid, origin);
+	} else {
+		origin->size = (size_t)(to - origin->data);
 	}
-	fl_buf_text(origin, ",\"file\":");
-	self->host->json_text(transaction->file, origin);
-	fl_buf_text(origin, ",\"pos\":");
-	append_uint(origin, transaction->position);
-	if (transaction->xid != 0) {
-		fl_buf_text(origin, ",\"xid\":");
-		append_uint(origin, transaction->xid);
-	}
+	to = fl_buf_reserve(origin, self->file.size + 32 + 2 * DIGITS_MAX);
+	if (to == NULL)
+		return;
+	to = put_uint(put(to, self->file.data, self->file.size), transaction->position);
+	if (transaction->xid != 0)
+		to = put_uint(PUT(to, ",\"xid\":"), transaction->xid);
+	origin->size = (size_t)(to - origin->data);
 }
 
-static const char *op_name(enum fl_op op)
+/* Of eight bytes, which are copied at once. */
+static const struct op_name {
+	char text[8];
+	uint8_t size;
+} op_names[] = {
+	[FL_INSERT] = { "insert", 6 },
+	[FL_UPDATE] = { "update", 6 },
+	[FL_DELETE] = { "delete", 6 },
+	[FL_TRUNCATE] = { { 't', 'r', 'u', 'n', 'c', 'a', 't', 'e' }, 8 },
+	[FL_DDL] = { "ddl", 3 },
+	[FL_DOUBT] = { "doubt", 5 },
+};
+
+/* What a line begins with, up to what its kind has; false: out of memory. */
+static inline bool append_start(
+	struct stdout_sink *self, const struct fl_change *change, bool commits)
 {
-	switch (op) {
-	case FL_INSERT:
-		return "insert";
-	case FL_UPDATE:
-		return "update";
-	case FL_DELETE:
-		return "delete";
-	case FL_TRUNCATE:
-		return "truncate";
-	case FL_DDL:
-		return "ddl";
-	case FL_DOUBT:
-		break;
-	}
-	return "doubt";
+	struct fl_buf *out = &self->out;
+	if (!is_at(self->db, change->db) || !is_at(self->table, change->table) ||
+		self->db.data == NULL)
+		make_head(self, change);
+	const struct op_name *op = &op_names[change->op];
+	char *to = fl_buf_reserve(out, self->head.size + self->origin.size + 32);
+	if (to == NULL || self->head.failed)
+		return false;
+	to = put(to, self->head.data, self->head.size);
+	memcpy(to, op->text, sizeof(op->text));
+	to = put(to + op->size, self->origin.data, self->origin.size);
+	if (commits)
+		to = PUT(to, ",\"commit\":true");
+	out->size = (size_t)(to - out->data);
+	return true;
 }
 
 static int append_rows(struct stdout_sink *self, const struct fl_change *change, struct fl_err *err)
@@ -128,16 +179,34 @@ static int append_rows(struct stdout_sink *self, const struct fl_change *change,
 	struct fl_buf *out = &self->out;
 	const struct fl_row *row = change->op == FL_DELETE ? &change->before : &change->after;
 
-	fl_buf_text(out, ",\"key\":");
+	APPEND(out, ",\"key\":");
 	int r = host->row_key_json(row, out, err);
 	if (r != 0)
 		return r;
-	fl_buf_text(out, ",\"row\":");
+	APPEND(out, ",\"row\":");
 	r = host->row_json(row, out, err);
-	if (r != 0 || change->op != FL_UPDATE)
-		return r;
-	fl_buf_text(out, ",\"old\":");
-	return host->row_old_json(&change->before, &change->after, out, err);
+	if (r == 0 && change->op == FL_UPDATE) {
+		APPEND(out, ",\"old\":");
+		r = host->row_old_json(&change->before, &change->after, out, err);
+	}
+	APPEND(out, "}\n");
+	return r;
+}
+
+/* 0, or FL_E... if doubts are to halt the sink. */
+static int append_doubt(struct stdout_sink *self, const struct fl_transaction *transaction,
+	const struct fl_change *change, struct fl_bytes doubt, struct fl_err *err)
+{
+	if (self->host->halt_on_doubt)
+		return fl_err_set(err, FL_EFATAL,
+			"a change to %.*s.%.*s before %.*s:%llu is in doubt: %.*s",
+			(int)change->db.size, change->db.data, (int)change->table.size,
+			change->table.data, (int)transaction->file.size, transaction->file.data,
+			(unsigned long long)transaction->position, (int)doubt.size, doubt.data);
+	APPEND(&self->out, ",\"doubt\":");
+	self->host->json_text(doubt, &self->out);
+	APPEND(&self->out, "}\n");
+	return 0;
 }
 
 /* 0, or FL_E... if the change is in doubt and that is to halt the sink. */
@@ -145,48 +214,39 @@ static int append_change(struct stdout_sink *self, const struct fl_transaction *
 	const struct fl_change *change, bool commits, struct fl_err *err)
 {
 	struct fl_buf *out = &self->out;
-	struct fl_bytes doubt = change->op == FL_DOUBT ? change->doubt : (struct fl_bytes){ 0 };
-	struct fl_err why = { 0 };
-
-	append_head(self, change);
-	fl_buf_text(out, op_name(change->op));
-	fl_buf_append(out, self->origin.data, self->origin.size);
-	if (commits)
-		fl_buf_text(out, ",\"commit\":true");
-	if (change->op == FL_TRUNCATE || change->op == FL_DDL) {
-		fl_buf_text(out, ",\"sql\":");
+	if (!append_start(self, change, commits))
+		return fl_err_set(err, FL_ENOMEM, "out of memory");
+	switch (change->op) {
+	case FL_TRUNCATE:
+	case FL_DDL:
+		APPEND(out, ",\"sql\":");
 		self->host->json_text(change->sql, out);
-	} else if (change->op != FL_DOUBT) {
-		size_t mark = out->size;
-		if (append_rows(self, change, &why) != 0) {
-			if (out->failed)
-				return fl_err_set(err, FL_ENOMEM, "out of memory");
-			out->size = mark;
-			doubt = (struct fl_bytes){ why.text, strlen(why.text) };
-		}
+		APPEND(out, "}\n");
+		return 0;
+	case FL_DOUBT:
+		return append_doubt(self, transaction, change, change->doubt, err);
+	case FL_INSERT:
+	case FL_UPDATE:
+	case FL_DELETE:
+		break;
 	}
-	if (doubt.data != NULL || change->op == FL_DOUBT) {
-		if (self->host->halt_on_doubt)
-			return fl_err_set(err, FL_EFATAL,
-				"a change to %.*s.%.*s before %.*s:%llu is in doubt: %.*s",
-				(int)change->db.size, change->db.data, (int)change->table.size,
-				change->table.data, (int)transaction->file.size,
-				transaction->file.data, (unsigned long long)transaction->position,
-				(int)doubt.size, doubt.data);
-		fl_buf_text(out, ",\"doubt\":");
-		self->host->json_text(doubt, out);
-	}
-	fl_buf_text(out, "}\n");
-	return 0;
+	size_t const mark = out->size;
+	if (append_rows(self, change, &self->why) == 0)
+		return 0;
+	if (out->failed)
+		return fl_err_set(err, FL_ENOMEM, "out of memory");
+	out->size = mark;
+	struct fl_bytes const doubt = { self->why.text, strlen(self->why.text) };
+	return append_doubt(self, transaction, change, doubt, err);
 }
 
 /* The transaction's changes have all been passed on in earlier parts: who waits for its end must
  * still be told. */
 static void append_commit(struct stdout_sink *self)
 {
-	fl_buf_text(&self->out, "{\"db\":\"\",\"table\":\"\",\"op\":\"commit");
+	APPEND(&self->out, "{\"db\":\"\",\"table\":\"\",\"op\":\"commit");
 	fl_buf_append(&self->out, self->origin.data, self->origin.size);
-	fl_buf_text(&self->out, ",\"commit\":true}\n");
+	APPEND(&self->out, ",\"commit\":true}\n");
 }
 
 /* Waits until something can be written, and writes it. Returns what write() does; ECANCELED once
@@ -254,6 +314,7 @@ static enum fl_outcome stdout_submit(void *ctx, const struct fl_batch *batch, st
 {
 	struct stdout_sink *self = ctx;
 	fl_buf_clear(&self->out);
+	self->db = self->table = (struct fl_bytes){ 0 };
 	for (size_t t = 0; t < batch->transaction_count; t++) {
 		const struct fl_transaction *transaction = batch->transactions[t];
 		size_t count = transaction->change_count;
@@ -269,8 +330,8 @@ static enum fl_outcome stdout_submit(void *ctx, const struct fl_batch *batch, st
 		}
 		if (count == 0 && transaction->last && !transaction->first)
 			append_commit(self);
-		if (self->out.failed || self->head.failed || self->table.failed ||
-			self->origin.failed) {
+		if (self->out.failed || self->origin.failed || self->file.failed ||
+			self->file_name.failed) {
 			fl_err_set(err, FL_ENOMEM, "out of memory");
 			return FL_RETRY;
 		}
@@ -339,8 +400,9 @@ static void stdout_close(void *ctx)
 		close(self->wake);
 	fl_buf_finish(&self->out);
 	fl_buf_finish(&self->head);
-	fl_buf_finish(&self->table);
 	fl_buf_finish(&self->origin);
+	fl_buf_finish(&self->file);
+	fl_buf_finish(&self->file_name);
 	free(self);
 	atomic_store(&in_use, false);
 }

@@ -40,7 +40,7 @@ static void define(uint8_t pick, uint8_t meta, struct fl_column_def *def)
 		def->fixed_size = fl_temporal_size(def->type, def->meta);
 		break;
 	}
-	def->form = (uint8_t)fl_column_form(def);
+	fl_column_set_form(def, fl_column_form(def));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

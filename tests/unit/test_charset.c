@@ -5,7 +5,7 @@
  */
 #include "make_table.h"
 
-#include "binlog/value.h"
+#include "binlog/chunk.h"
 
 struct text_case {
 	const char *charset;
@@ -102,7 +102,7 @@ static struct fl_bytes bytes_of(const char *text)
 
 static struct fl_bytes copy_of(const struct fl_buf *buf)
 {
-	char *copy = malloc(buf->size + 1); /* so that reading beyond it is noticed */
+	char *copy = malloc(buf->size); /* so that reading beyond it is noticed */
 	if (buf->size > 0)
 		memcpy(copy, buf->data, buf->size);
 	return (struct fl_bytes){ copy, buf->size };
@@ -114,16 +114,19 @@ static bool same(const struct fl_buf *got, struct fl_bytes expected)
 	       (got->size == 0 || memcmp(got->data, expected.data, got->size) == 0);
 }
 
-/* Both ways of writing JSON, the second with no more room than it is promised. */
+/* Both ways of writing JSON, the second with no more room than it is promised, and quotes. */
 static int json_of(enum fl_charset charset, struct fl_bytes bytes, struct fl_buf *out)
 {
 	int code = fl_charset_json(charset, bytes, out);
-	const uint8_t *at = (const uint8_t *)bytes.data;
-	char *room = malloc(bytes.size * FL_TEXT_WORST + 1);
-	char *end = fl_charset_json_write(charset, at, at + bytes.size, room);
+	struct fl_column_def const def = { .charset = (uint8_t)charset };
+	char *room = malloc(bytes.size * FL_TEXT_WORST + FL_TEXT_PAD + 2);
+	char *end = fl_charset_writer(charset)(
+		&def, (const uint8_t *)bytes.data, (uint32_t)bytes.size, room);
 	cr_assert_eq(end != NULL, code == 0);
-	if (code == 0)
-		cr_expect(same(out, (struct fl_bytes){ room, (size_t)(end - room) }));
+	if (code == 0) {
+		cr_expect(same(out, (struct fl_bytes){ room + 1, (size_t)(end - room) - 2 }));
+		cr_expect(room[0] == '"' && end[-1] == '"');
+	}
 	free(room);
 	return code;
 }
@@ -268,5 +271,126 @@ Test(charset, any_bytes_are_utf8_or_refused)
 		free((char *)copy.data);
 		fl_buf_finish(&text);
 		fl_buf_finish(&json);
+	}
+}
+
+/* Bytes as they come in texts: letters mostly, some of all others. */
+static void make_text(uint32_t *random, uint8_t *to, size_t size)
+{
+	static const char *const parts[] = { "\"", "\\", "\n", "\x1f", "é", "ж", "漢", "字", "😀",
+		"\x80", "\xe0\xa0\x80", "" };
+	unsigned const rare = 1 + *random % 40;
+	for (size_t i = 0; i < size;) {
+		*random = *random * 1664525 + 1013904223;
+		const char *part = parts[*random >> 8 & 7];
+		if ((*random >> 20) % rare != 0)
+			part = "x";
+		else if ((*random >> 16 & 3) == 0)
+			part = parts[8 + (*random >> 12 & 3)];
+		size_t length = strlen(part);
+		if (length > size - i)
+			length = size - i;
+		memcpy(to + i, part, length);
+		if (length == 0)
+			to[i] = 0;
+		i += length > 0 ? length : 1;
+	}
+}
+
+/* On memory of just that size, at all alignments, so that reading beyond it is noticed. */
+Test(charset, what_is_special_is_found_in_the_same_way_by_all_processors)
+{
+	uint32_t random = 4711;
+	for (unsigned round = 0; round < 60000; round++) {
+		size_t const size = round % FL_CHUNK + 1, offset = round / FL_CHUNK % FL_CHUNK;
+		uint8_t *memory = malloc(offset + size), *at = memory + offset;
+		make_text(&random, at, size);
+		unsigned expected = 0;
+		for (size_t i = 0; i < size; i++)
+			if (at[i] < 0x20 || at[i] >= 0x80 || at[i] == '"' || at[i] == '\\')
+				expected |= 1u << i;
+		char one[FL_CHUNK], other[FL_CHUNK];
+		if (size == FL_CHUNK) {
+			cr_assert_eq(fl_chunk_copy(at, one), expected);
+			cr_assert_eq(fl_chunk_copy_plain(at, other), expected);
+		} else {
+			cr_assert_eq(fl_chunk_copy_few(at, size, one), expected);
+			cr_assert_eq(fl_chunk_copy_few_plain(at, size, other), expected);
+		}
+		cr_assert(memcmp(one, at, size) == 0 && memcmp(other, at, size) == 0);
+		free(memory);
+	}
+}
+
+Test(charset, utf8_is_told_in_the_same_way_by_all_processors)
+{
+	uint32_t random = 42;
+	for (unsigned round = 0; round < 60000; round++) {
+		uint8_t chunk[FL_CHUNK];
+		struct fl_chunk_utf8 expected = { 0, 0, 0, 0 };
+		for (unsigned i = 0; i < FL_CHUNK; i++) {
+			random = random * 1664525 + 1013904223;
+			uint8_t const c = chunk[i] = (uint8_t)(random >> 24);
+			unsigned const bit = 1u << i;
+			if (c >= 0xc2 && c <= 0xdf)
+				expected.two |= bit;
+			else if (c >= 0xe1 && c <= 0xef && c != 0xed)
+				expected.three |= bit;
+			else if (c >= 0x80 && c <= 0xbf)
+				expected.more |= bit;
+			else if (c >= 0x80)
+				expected.other |= bit;
+		}
+		struct fl_chunk_utf8 const one = fl_chunk_utf8(chunk);
+		struct fl_chunk_utf8 const other = fl_chunk_utf8_plain(chunk);
+		cr_assert_eq(memcmp(&one, &expected, sizeof(one)), 0);
+		cr_assert_eq(memcmp(&other, &expected, sizeof(other)), 0);
+	}
+}
+
+/* Byte by byte. */
+static void escape_slowly(enum fl_charset charset, struct fl_bytes text, struct fl_buf *out)
+{
+	for (size_t i = 0; i < text.size; i++) {
+		uint8_t const c = (uint8_t)text.data[i];
+		char escaped[8];
+		snprintf(escaped, sizeof(escaped), "\\u%04x", c);
+		if (c == '"' || c == '\\')
+			snprintf(escaped, sizeof(escaped), "\\%c", c);
+		else if (c >= 8 && c <= 13 && c != 11)
+			snprintf(escaped, sizeof(escaped), "\\%c", "btn.fr"[c - 8]);
+		if (c < 0x20 || c == '"' || c == '\\')
+			fl_buf_text(out, escaped);
+		else if (c >= 0x80 && charset == FL_CHARSET_LATIN1)
+			fl_charset_text(charset, (struct fl_bytes){ text.data + i, 1 }, out);
+		else
+			fl_buf_char(out, (char)c);
+	}
+}
+
+Test(charset, texts_of_any_length_are_escaped_as_byte_by_byte)
+{
+	static const enum fl_charset charsets[] = { FL_CHARSET_UTF8, FL_CHARSET_LATIN1,
+		FL_CHARSET_ASCII };
+	uint32_t random = 815;
+	for (unsigned round = 0; round < 30000; round++) {
+		enum fl_charset const charset = charsets[round % 3];
+		size_t const size = round / 3 % 100;
+		struct fl_bytes text = { malloc(size + 1), size };
+		make_text(&random, (uint8_t *)text.data, size);
+		struct fl_bytes const exact =
+			copy_of(&(struct fl_buf){ .data = (char *)text.data, .size = size });
+		struct fl_buf json = { 0 }, plain = { 0 }, expected = { 0 };
+		int const code = json_of(charset, exact, &json);
+		cr_assert_eq(fl_charset_text(charset, exact, &plain), code);
+		if (code == 0) {
+			escape_slowly(charset, exact, &expected);
+			cr_assert(same(&json, (struct fl_bytes){ expected.data, expected.size }));
+		}
+		free((char *)text.data);
+		free((char *)exact.data);
+		fl_buf_finish(&json);
+		fl_buf_finish(&plain);
+		fl_buf_finish(&expected);
 	}
 }

@@ -336,3 +336,55 @@ Test(row, texts_beyond_a_block_are_written_whole)
 	}
 	fl_table_unref(def);
 }
+
+/* With as much text as there is room made for at once, and with more; where each byte takes the
+ * most that it can. */
+Test(row, rows_of_any_size_are_written_whole)
+{
+	static const struct column columns[] = {
+		{ "a_name_that_is_longer_than_a_piece", 3, "", NONE },
+		{ "t", 252, "03", 0, UTF8MB4, NULL }, { "b", 254, "feff", 0, BINARY, NULL },
+		{ "s", 254, "f801", 0, UTF8MB4, "one label that is long|b" }, { "d", 5, "08", NONE }
+	};
+	static const size_t sizes[] = { 0, 1, 17, 4096, 4097, 40000, 43000, 44000, 100000 };
+	static const char head[] = "{\"a_name_that_is_longer_than_a_piece\":-2147483648,\"t\":\"";
+	struct fl_table_def *def = make_table(columns, 5, true, false);
+	for (size_t s = 0; s < sizeof(sizes) / sizeof(sizes[0]); s++) {
+		struct fl_buf image = { 0 }, expected = { 0 }, out = { 0 }, named = { 0 };
+		put_hex(&image, "00 00000080");
+		put_int(&image, sizes[s], 3);
+		fl_buf_text(&expected, head);
+		for (size_t i = 0; i < sizes[s]; i++) {
+			fl_buf_char(&image, 1);
+			fl_buf_text(&expected, "\\u0001");
+		}
+		put_hex(&image, "00 03 9a9999999999b9bf");
+		fl_buf_text(&expected, "\",\"b\":\"");
+		for (unsigned i = 0; i < 340; i++)
+			fl_buf_char(&expected, 'A');
+		fl_buf_text(&expected, "\",\"s\":\"one label that is long,b\",\"d\":-0.1}");
+		/* just what there is, so that reading beyond it is noticed */
+		char *exact = malloc(image.size);
+		memcpy(exact, image.data, image.size);
+		struct fl_rows rows = {
+			.op = FL_INSERT, .column_count = 5, .data = { exact, image.size }
+		};
+		struct fl_row row = first_row(&rows, def);
+		cr_assert_eq(fl_row_json(&row, &out, NULL), 0);
+		cr_assert_eq(out.size, expected.size);
+		cr_assert_arr_eq(out.data, expected.data, out.size);
+
+		struct fl_bytes names[5];
+		for (unsigned i = 0; i < 5; i++)
+			names[i] =
+				i == 1 || i == 4 ? def->defs[i].json_name : (struct fl_bytes){ 0 };
+		cr_assert_eq(fl_row_json_named(&row, names, &named, NULL), 0);
+		cr_assert_eq(named.size, 17 + 6 * sizes[s]);
+		free(exact);
+		fl_buf_finish(&image);
+		fl_buf_finish(&expected);
+		fl_buf_finish(&out);
+		fl_buf_finish(&named);
+	}
+	fl_table_unref(def);
+}

@@ -24,6 +24,7 @@ class Dimension:
 
     name = title = unit = None
     sizes, into, options = (), ("stdout", "redis"), ()
+    reads_once = False  # whatever the size, the source is to send as much as for the first
 
     def rows(self, size):
         raise NotImplementedError
@@ -209,7 +210,7 @@ class Sinks(Dimension):
     """All of them ride in one lane, and read once: each into a database of its own of one Redis."""
 
     name, title, unit = "sinks", "sinks, 100 rows a transaction, 6 columns", "row and sink"
-    sizes, into = (1, 2, 4, 8), ("redis",)
+    sizes, into, reads_once = (1, 2, 4, 8), ("redis",), True
 
     def rows(self, size):
         return 400_000

@@ -102,7 +102,7 @@ PANELS = {
                   ("memcached", "fastlane", "#d1495b"),
                   ("memcached-library", "libmemcached, one at a time", "#66a182")),
 }
-HEIGHT = 260  # of a panel
+HEIGHT = 280  # of a panel
 
 
 def script(workloads, results, path):
@@ -113,37 +113,39 @@ def script(workloads, results, path):
     panels = [(title, bars) for title, bars in panels if bars]
     if not panels:
         return
-    rates = [results[workload.name][bar[0]].rate / 1000 for workload in shown for _, bars in panels for bar in bars
-             if bar[0] in results[workload.name]]
     yield "set terminal svg size 1000,%d font 'Helvetica,13' background 'white'" % (HEIGHT * len(panels) + 30)
     yield "set output '%s'" % path
-    yield "set multiplot layout %d,1 title 'thousand rows a second, as its user sees it (logarithmic)'" % len(panels)
+    yield "set multiplot layout %d,1 title 'thousand rows a second, logarithmic'" % len(panels)
     yield "set logscale y"
     yield "set format y '%g'"
-    # Room for the numbers above the bars.
-    yield "set yrange [%g:%g]" % (10 ** math.floor(math.log10(min(rates))), max(rates) * 3)
     yield "set style fill solid noborder"
     yield "set boxwidth 0.9 absolute"
     yield "set grid ytics linecolor rgb '#e8e8e8'"
     yield "set border 3 linecolor rgb '#808080'"
-    yield "set tics nomirror scale 0.5"
+    yield "set tics nomirror scale 0.5 textcolor rgb 'black'"
+    yield "set xtics font ',11'"
     yield "set lmargin 9"
     yield "set rmargin 30"
+    yield "set bmargin 4"
     yield "set key at graph 1.02,0.95 left top vertical Left reverse samplen 1.5 width -2"
     for number_of, (title, bars) in enumerate(panels):
-        width = len(bars) + 1
+        width, rates = len(bars) + 1, []
         yield "$data%d << END" % number_of
         for i, bar in enumerate(bars):
             for group, workload in enumerate(shown):
                 series = results[workload.name].get(bar[0])
                 if series is not None:
-                    yield "%d %d %.4f %s" % (i, group * width + i, series.rate / 1000, number(series.rate / 1000))
+                    rates.append(series.rate / 1000)
+                    yield "%d %d %.4f %s" % (i, group * width + i, rates[-1], '"{/:Bold %s}"' % number(rates[-1])
+                                             if bar[0] in OURS else number(rates[-1]))
         yield "END"
+        # Room for the numbers above the bars, and for the least of them to be seen.
+        yield "set yrange [%g:%g]" % (10 ** math.floor(math.log10(min(rates) * 0.7)), max(rates) * 4)
         yield "set xtics (%s)" % ", ".join(
-            "'%s: %s' %g" % (workload.name, workload.title, group * width + (len(bars) - 1) / 2)
+            '"%s\\n%s" %g' % (workload.name, workload.title.replace(", ", ",\\n"), group * width + (len(bars) - 1) / 2)
             for group, workload in enumerate(shown))
         yield "set xrange [-1:%d]" % (len(shown) * width - 1)
-        yield "set title 'into %s' left offset 0,-0.5" % title
+        yield "set label 1 '{/:Bold into %s}' at graph 0,1.06 left" % title
         yield "plot " + ", ".join(
             "$data%d using ($1==%d?$2:NaN):3 with boxes linecolor rgb '%s' title \"%s\"" % (number_of, i, colour, called)
             for i, (_, called, colour) in enumerate(bars)) + \

@@ -147,7 +147,8 @@ def script(workloads, results, path):
         yield "set xrange [-1:%d]" % (len(shown) * width - 1)
         yield "set label 1 '{/:Bold into %s}' at graph 0,1.06 left" % title
         yield "plot " + ", ".join(
-            "$data%d using ($1==%d?$2:NaN):3 with boxes linecolor rgb '%s' title \"%s\"" % (number_of, i, colour, called)
+            "$data%d using ($1==%d?$2:NaN):3 with boxes linecolor rgb '%s' title \"%s\"" % (
+                number_of, i, colour, called)
             for i, (_, called, colour) in enumerate(bars)) + \
             ", $data%d using 2:3:4 with labels offset 0,0.6 font ',10' notitle" % number_of
     yield "unset multiplot"

@@ -2,6 +2,7 @@
 """Who is measured: a command each, which reads a workload's binlog file from the source and leaves the
 rows somewhere."""
 
+import fnmatch
 import os
 import shutil
 import subprocess
@@ -18,14 +19,14 @@ class Bench:
     def __init__(self, build, folder, redis, memcached):
         self.build, self.folder, self.redis, self.memcached = build, folder, redis, memcached
         self.source = self.workload = None
+        self.verifying = False  # all have the same rows then
         self.node = None  # the folder with zongji.js, if npm has what it needs
 
     def program(self, name):
         return os.path.join(self.build, "tests", "bench", name)
 
-    def trial(self, *arguments):
-        return [self.program("trial"), "-P", str(self.source.port), "-f", self.workload.file,
-                *map(str, arguments)]
+    def trial(self, file, *arguments):
+        return [self.program("trial"), "-P", str(self.source.port), "-f", file, *map(str, arguments)]
 
     def commands_file(self, kind):
         return "%s/%s.commands" % (self.folder, kind)
@@ -46,14 +47,21 @@ class Bench:
 
 class Contender:
     """`into`: what takes the rows: None (nobody), stdout, redis, memcached or all. `share`: the part of
-    the rows that is enough for one that is slow. `is_peer`: it may fail, and is left out then."""
+    the rows that is enough for one that is slow; `long`: one that is fast takes all that there are. `is_peer`: it
+    may fail, and is left out then. `command`: of the bench, the file to begin with, and the rows."""
 
-    def __init__(self, name, title, into, command, share=1, without=(), setting=None, is_peer=False):
+    def __init__(self, name, title, into, command, share=1, long=False, without=(), setting=None, is_peer=False):
         self.name, self.title, self.into, self.command = name, title, into, command
-        self.share, self.without, self.setting, self.is_peer = share, without, setting, is_peer
+        self.share, self.long, self.without, self.setting, self.is_peer = share, long, without, setting, is_peer
 
-    def rows(self, workload):
-        return max(1, int(workload.rows * self.share))
+    def reads(self, bench):
+        """The file to begin with, and the rows."""
+        workload = bench.workload
+        if bench.verifying:
+            return workload.file, workload.rows
+        if self.long:
+            return workload.long_file, workload.long_rows
+        return workload.file, max(1, int(workload.rows * self.share))
 
     def caches(self, bench):
         return {"redis": [bench.redis], "memcached": [bench.memcached],
@@ -61,7 +69,7 @@ class Contender:
 
 
 def fastlane(*sinks, mapped=True, start=None):
-    def command(bench, _):
+    def command(bench, file, _):
         from harness import daemon
         workload = bench.workload
         known = {
@@ -74,56 +82,57 @@ def fastlane(*sinks, mapped=True, start=None):
         ours = daemon.Fastlane(
             tempfile.mkdtemp(dir=bench.folder), bench.source, {name: known[name] for name in sinks},
             {} if sinks == ("stdout",) else {"rows": rule}, host="127.0.0.1", port=bench.source.port,
-            start=start or workload.file + ":4")
+            start=start or file + ":4")
         return [daemon.BINARY, "-c", ours.config, "--until-current"]
     return command
 
 
 def zongji(into_redis):
-    def command(bench, rows):
+    def command(bench, file, rows):
         if bench.node is None:
             return None
-        return ["node", bench.node + "/zongji.js", str(bench.source.port), bench.workload.file, str(rows),
+        return ["node", bench.node + "/zongji.js", str(bench.source.port), file, str(rows),
                 *([str(bench.redis.port)] if into_redis else [])]
     return command
 
 
-def binlog_tool(bench, _):
+def binlog_tool(bench, file, _):
     if not shutil.which("mariadb-binlog"):
         return None
     return ["mariadb-binlog", "--no-defaults", "-vv", "--base64-output=decode-rows",
             "--read-from-remote-server", "--host=127.0.0.1", "--port=%d" % bench.source.port,
-            "--user=repl", "--password=repl", bench.workload.file]
+            "--user=repl", "--password=repl", file]
 
 
 def writer(kind):
     """Sends what the trial would have sent."""
-    def command(bench, rows):
-        file = bench.commands_file(kind)
-        if not os.path.exists(file):
-            subprocess.run(bench.trial("-o", file, kind), check=True, stderr=subprocess.DEVNULL)
+    def command(bench, file, rows):
+        commands = bench.commands_file(kind)
+        if not os.path.exists(commands):
+            subprocess.run(bench.trial(file, "-o", commands, kind), check=True, stderr=subprocess.DEVNULL)
         port = getattr(bench, kind).port
-        return [bench.program("writer"), kind, str(port), file, str(rows)]
+        return [bench.program("writer"), kind, str(port), commands, str(rows)]
     return command
 
 
 def trial(*arguments, cache=None):
-    def command(bench, rows):
+    def command(bench, file, rows):
         port = ["-s", getattr(bench, cache).port] if cache else []
-        return bench.trial("-n", 0 if rows == bench.workload.rows else rows, *port, *arguments)
+        return bench.trial(file, "-n", rows if rows < bench.workload.rows else 0, *port, *arguments)
     return command
 
 
 CONTENDERS = [
-    Contender("packets", "packets alone", None, trial("packets")),
+    Contender("packets", "packets alone", None, trial("packets"), long=True),
     Contender("start", "fastlane, with nothing to read", None, fastlane("stdout", start="current")),
-    Contender("unmapped", "fastlane, no table mapped", None, fastlane("redis", mapped=False), setting="redis"),
-    Contender("trial", "trial", "stdout", trial("lines")),
-    Contender("stdout", "fastlane", "stdout", fastlane("stdout")),
+    Contender("unmapped", "fastlane, no table mapped", None, fastlane("redis", mapped=False), long=True,
+              setting="redis"),
+    Contender("trial", "trial", "stdout", trial("lines"), long=True),
+    Contender("stdout", "fastlane", "stdout", fastlane("stdout"), long=True),
     Contender("connector", "Connector/C's row reader", "stdout",
-              lambda bench, rows: [bench.program("connector_rows"), str(bench.source.port),
-                                   bench.workload.file, str(rows)], without=("W3",), is_peer=True),
-    Contender("zongji", "zongji", "stdout", zongji(False), is_peer=True),
+              lambda bench, file, rows: [bench.program("connector_rows"), str(bench.source.port), file, str(rows)],
+              long=True, without=("W3",), is_peer=True),
+    Contender("zongji", "zongji", "stdout", zongji(False), share=1 / 5, is_peer=True),
     Contender("mariadb-binlog", "mariadb-binlog -vv (text)", "stdout", binlog_tool, is_peer=True),
     Contender("redis-writer", "plain writer", "redis", writer("redis")),
     Contender("redis-trial", "trial", "redis", trial("redis", cache="redis")),
@@ -138,3 +147,19 @@ CONTENDERS = [
               trial("libmemcached", cache="memcached"), share=1 / 20),
     Contender("all", "fastlane", "all", fastlane("stdout", "redis", "memcached")),
 ]
+
+OURS = {contender.name for contender in CONTENDERS if contender.title.startswith("fastlane")} - {"start"}
+GROUPS = {"lines": ["packets", "start"] + [contender.name for contender in CONTENDERS if contender.into == "stdout"]}
+
+
+def chosen(words):
+    """The contenders of some names, groups, and patterns such as redis*; with none, all. ValueError: not known."""
+    names = set()
+    for word in words or ["*"]:
+        found = GROUPS.get(word) or [contender.name for contender in CONTENDERS
+                                     if fnmatch.fnmatchcase(contender.name, word)]
+        if not found:
+            raise ValueError("%s is none of %s, nor a pattern for them" % (
+                word, ", ".join([*GROUPS, *(contender.name for contender in CONTENDERS)])))
+        names.update(found)
+    return [contender for contender in CONTENDERS if contender.name in names]

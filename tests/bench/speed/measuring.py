@@ -38,6 +38,20 @@ class Run:
         """Microseconds a row."""
         return (self.user + self.system) * 1e6 / self.rows
 
+    @property
+    def sent_per_row(self):
+        return self.sent / self.rows
+
+    def less(self, start):
+        """What is left without another run's time."""
+        seconds = max(self.seconds - start.seconds, 1e-6)
+        rest = Run.__new__(Run)
+        rest.__dict__.update(
+            vars(self), seconds=seconds, user=max(self.user - start.user, 0),
+            system=max(self.system - start.system, 0),
+            shares={name: share * self.seconds / seconds for name, share in self.shares.items()})
+        return rest
+
 
 def sent_bytes(source):
     return int(source.run("SHOW GLOBAL STATUS LIKE 'Bytes_sent'")[0][1])
@@ -56,8 +70,8 @@ def empty_caches(bench, contender):
 
 def measure(bench, contender, out=os.devnull):
     """A Run; None if the contender is not there, or is a peer that has failed."""
-    rows = contender.rows(bench.workload)
-    command = contender.command(bench, rows)
+    file, rows = contender.reads(bench)
+    command = contender.command(bench, file, rows)
     if command is None or bench.workload.name in contender.without:
         return None
     from harness.daemon import ENVIRONMENT
@@ -90,6 +104,10 @@ class Series:
 
     def __init__(self, runs):
         self.runs = runs
+
+    def less(self, start):
+        """Without the time of another series' run in each round."""
+        return Series([run.less(other) for run, other in zip(self.runs, start.runs)])
 
     def of(self, value):
         return [value(run) for run in self.runs]

@@ -49,6 +49,13 @@ def rows_of(path):
                 yield line
 
 
+def verify(bench):
+    bench.verifying = True
+    verify_lines(bench)
+    verify_caches(bench)
+    bench.verifying = False
+
+
 def verify_lines(bench):
     workload = bench.workload
     ours = lines(bench, "stdout")

@@ -12,7 +12,7 @@ SMALL_ROW = """{id}, {id} * 7919 % 2147483647, CONCAT('name-', {id}, '-', LEFT(M
   '2024-01-01' + INTERVAL {id} % 31536000 SECOND, {id} % 9999999 / 100, {id} % 100"""
 
 # Transactions of 1, 2, 4 and 3 changes, in turn: three inserts in five, then updates.
-TRANSACTIONS = """CREATE PROCEDURE make(total int)
+TRANSACTIONS = """CREATE PROCEDURE {name}(total int)
 BEGIN
   DECLARE done, part int DEFAULT 0;
   DECLARE next bigint DEFAULT 1;
@@ -34,7 +34,7 @@ BEGIN
 END"""
 
 # So many rows a statement, which is a transaction.
-STATEMENTS = """CREATE PROCEDURE make(total int)
+STATEMENTS = """CREATE PROCEDURE {name}(total int)
 BEGIN
   DECLARE done int DEFAULT 0;
   WHILE done < total DO
@@ -127,21 +127,31 @@ def wide(types):
 
 
 class Workload:
-    def __init__(self, name, title, rows, table, row, body, part=1):
-        self.name, self.title, self.rows = name, title, rows
+    """`rows` of the table in `file`; before them, from `long_file` on, the same of another table, so that there are
+    `times` as many in all for those who are fast."""
+
+    def __init__(self, name, title, rows, times, table, row, body, part=1):
+        self.name, self.title, self.rows, self.times = name, title, rows, times
         self.table = name.lower()
         self.definition, self.row, self.body, self.part = table, row, body, part
-        self.file = self.size = self.keys = None
+        self.file = self.long_file = self.size = self.keys = None
+
+    @property
+    def long_rows(self):
+        return self.rows * self.times
 
     def make(self, source, seed):
         """Writes it; its file and the table's keys are known then."""
         row = self.row.format(id="next" if self.body is TRANSACTIONS else "s.id", seed=seed)
-        body = self.body.format(table=self.table, row=row, seed=seed, part=self.part)
-        source.run("CREATE DATABASE %s" % DATABASE, "USE %s" % DATABASE, self.definition % self.table, body,
-                   "FLUSH BINARY LOGS")
+        source.run("CREATE DATABASE " + DATABASE)
+        for name, table in (("make", self.table), ("make_more", self.table + "_more")):
+            body = self.body.format(name=name, table=table, row=row, seed=seed, part=self.part)
+            source.run(self.definition % table, body, "FLUSH BINARY LOGS", database=DATABASE)
+        self.long_file = source.file_position().split(":")[0]
+        source.run("SET sql_mode = ''", "CALL make_more(%d)" % (self.long_rows - self.rows), "FLUSH BINARY LOGS",
+                   database=DATABASE)
         self.file = source.file_position().split(":")[0]
-        source.run("SET sql_mode = ''", "CALL make(%d)" % self.rows, database=DATABASE)
-        source.run("FLUSH BINARY LOGS")
+        source.run("SET sql_mode = ''", "CALL make(%d)" % self.rows, "FLUSH BINARY LOGS", database=DATABASE)
         self.size = dict(row[:2] for row in source.run("SHOW BINARY LOGS"))[self.file]
         self.size = int(self.size)
         self.keys = int(source.run("SELECT COUNT(*) FROM %s" % self.table, database=DATABASE)[0][0])
@@ -154,11 +164,13 @@ class Workload:
                 "value": "json"}
 
 
-def workloads(divisor):
+def workloads(scale):
+    """So many times the rows."""
+    def rows(number):
+        return max(1000, int(number * scale))
     return [
-        Workload("W1", "small transactions, 6 columns", 1000000 // divisor, SMALL, SMALL_ROW, TRANSACTIONS),
-        Workload("W2", "1000 rows a transaction, 6 columns", 2000000 // divisor, SMALL, SMALL_ROW, STATEMENTS,
-                 1000),
-        Workload("W3", "60 columns of all types", 100000 // divisor, *wide(ALL_TYPES), STATEMENTS, 100),
-        Workload("W4", "60 easy columns", 100000 // divisor, *wide(EASY_TYPES), STATEMENTS, 100),
+        Workload("W1", "small transactions, 6 columns", rows(1_000_000), 3, SMALL, SMALL_ROW, TRANSACTIONS),
+        Workload("W2", "1000 rows a transaction, 6 columns", rows(2_000_000), 4, SMALL, SMALL_ROW, STATEMENTS, 1000),
+        Workload("W3", "60 columns of all types", rows(100_000), 6, *wide(ALL_TYPES), STATEMENTS, 100),
+        Workload("W4", "60 easy columns", rows(100_000), 6, *wide(EASY_TYPES), STATEMENTS, 100),
     ]

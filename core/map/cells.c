@@ -3,6 +3,39 @@
 
 #include "binlog/row.h"
 
+void fl_named_add(struct fl_named *named, unsigned column)
+{
+	size_t at = 0;
+	while (at < named->count && named->columns[at].column < column)
+		at++;
+	if (at < named->count && named->columns[at].column == column)
+		return;
+	memmove(named->columns + at + 1, named->columns + at,
+		(named->count++ - at) * sizeof(*named->columns));
+	named->columns[at] = (struct fl_named_column){ .column = column };
+}
+
+void fl_named_settle(struct fl_named *named, const struct fl_table_def *def)
+{
+	uint32_t at = 0;
+	struct fl_named_column *next = named->columns, *end = next + named->count;
+	named->null_size = (def->table.column_count + 7) / 8;
+	for (unsigned i = 0; i < 8 && next < end; i++) {
+		const struct fl_column_def *column = &def->defs[i];
+		named->nulls |= (uint8_t)(1u << i);
+		if (next->column == i) {
+			next->at = at;
+			next->size = column->fixed_size;
+			next->length_bytes = column->length_bytes;
+			next++;
+		}
+		at += column->fixed_size;
+		if (column->length_bytes > 0)
+			break;
+	}
+	named->is_fixed = next == end && named->count > 0;
+}
+
 bool fl_cell_is_int(const struct fl_column_def *def)
 {
 	return fl_type_is_integer(def->type) && def->form == FL_FORM_NUMBER;

@@ -19,16 +19,62 @@ struct fl_image {
 	struct fl_found *found;
 };
 
-/* `columns` are in ascending order. */
-static inline void fl_cells_find(
-	const struct fl_image *image, const unsigned *columns, size_t count)
+/* The columns to look for in the rows of a table, in ascending order. */
+struct fl_named {
+	size_t count;
+	struct fl_named_column {
+		unsigned column;
+		uint32_t at, size;    /* where it is in the values, if that is fixed */
+		uint8_t length_bytes; /* in front of it, if only its size is not */
+	} * columns;
+	/* No column of variable length is in front of the last one: they are where they always are,
+	 * if none of the first columns, which `nulls` are, is NULL. */
+	bool is_fixed;
+	uint8_t nulls;
+	unsigned null_size; /* bytes in front of the values of a row that has all columns */
+};
+
+/* Adds a column; `columns` has room for it. */
+void fl_named_add(struct fl_named *named, unsigned column);
+/* Once all are there. */
+void fl_named_settle(struct fl_named *named, const struct fl_table_def *def);
+
+static inline void fl_cells_find(const struct fl_named *named, const struct fl_image *image)
 {
-	struct fl_walk walk = fl_walk_from(image->row);
-	for (size_t i = 0; i < count; i++) {
-		struct fl_found *found = &image->found[columns[i]];
+	const struct fl_row *row = image->row;
+	if (named->is_fixed && row->present == NULL && (row->data[0] & named->nulls) == 0) {
+		const uint8_t *values = row->data + named->null_size;
+		for (size_t i = 0; i < named->count; i++) {
+			const struct fl_named_column *n = &named->columns[i];
+			const uint8_t *at = values + n->at;
+			uint32_t const size = n->length_bytes == 0
+						      ? n->size
+						      : (uint32_t)fl_le(at, n->length_bytes);
+			image->found[n->column] =
+				(struct fl_found){ { at + n->length_bytes, size }, FL_CELL_VALUE };
+		}
+		return;
+	}
+	struct fl_walk walk = fl_walk_from(row);
+	for (size_t i = 0; i < named->count; i++) {
+		struct fl_found *found = &image->found[named->columns[i].column];
 		do
 			found->state = fl_walk_next(&walk, &found->cell);
-		while (walk.column <= columns[i]);
+		while (walk.column <= named->columns[i].column);
+	}
+}
+
+static inline bool fl_cells_have_same_bytes(struct fl_cell a, struct fl_cell b)
+{
+	if (a.size != b.size)
+		return false;
+	switch (a.size) { /* of keys, mostly */
+	case 4:
+		return fl_le32(a.at) == fl_le32(b.at);
+	case 8:
+		return fl_le64(a.at) == fl_le64(b.at);
+	default:
+		return memcmp(a.at, b.at, a.size) == 0;
 	}
 }
 
@@ -39,11 +85,8 @@ static inline bool fl_cells_are_same(
 {
 	for (size_t i = 0; i < count; i++) {
 		const struct fl_found *x = &a->found[columns[i]], *y = &b->found[columns[i]];
-		if (x->state != y->state)
-			return false;
-		if (x->state == FL_CELL_VALUE &&
-			(x->cell.size != y->cell.size ||
-				memcmp(x->cell.at, y->cell.at, x->cell.size) != 0))
+		if (x->state != y->state ||
+			(x->state == FL_CELL_VALUE && !fl_cells_have_same_bytes(x->cell, y->cell)))
 			return false;
 	}
 	return true;

@@ -179,7 +179,7 @@ int fl_mapper_clear(struct fl_mapper *m, const struct fl_rule *rule,
 		}
 		return 0;
 	}
-	struct key key = { .exists = true, .at = m->bytes.size };
+	struct key key = { .at = m->bytes.size };
 	enum fl_operation_kind kind =
 		fl_template_pattern(template, db, table, &m->bytes) ? FL_KEY_CLEAR : FL_KEY_DELETE;
 	if (m->bytes.failed)
@@ -263,10 +263,22 @@ static int map_statement(struct fl_mapper *m, const struct fl_change *change, st
 	return code;
 }
 
+static const struct fl_table *table_of(const struct fl_change *change)
+{
+	return change->op == FL_DELETE ? change->before.table : change->after.table;
+}
+
+/* Rows that no rule is for cost next to nothing, if they come one after the other. */
+static bool is_of_no_use(const struct fl_mapper *m, const struct fl_change *change)
+{
+	const struct fl_table_use *last = m->uses.last;
+	return change->op <= FL_DELETE && last != NULL && last->rule_count == 0 &&
+	       &last->def->table == table_of(change);
+}
+
 static int map_row(struct fl_mapper *m, const struct fl_change *change, struct fl_err *err)
 {
-	const struct fl_row *row = change->op == FL_DELETE ? &change->before : &change->after;
-	struct fl_table_use *use = fl_uses_find(&m->uses, &m->use_rules, row->table);
+	struct fl_table_use *use = fl_uses_find(&m->uses, &m->use_rules, table_of(change));
 	if (use == NULL)
 		return FL_ENOMEM;
 	return use->rule_count > 0 ? fl_mapper_row(m, use, change, err) : 0;
@@ -330,20 +342,13 @@ static int refuse(struct fl_mapper *m, const struct fl_transaction *transaction,
 		why->text);
 }
 
-int fl_mapper_add(struct fl_mapper *m, const struct fl_transaction *transaction, uint32_t index,
-	struct fl_err *err)
+/* The changes from the index `i` on. */
+static __attribute__((noinline)) int map_from(
+	struct fl_mapper *m, const struct fl_transaction *transaction, size_t i, struct fl_err *err)
 {
-	size_t const count = m->rule_count > 0 ? transaction->change_count : 0;
 	struct fl_err why;
-	size_t i = 0;
 	int code = 0;
-	m->bytes_before = m->bytes.size;
-	m->first = m->count;
-	m->transaction = index;
-	m->kill_count = 0;
-	m->has_clear = m->generations_moved = false;
-	m->now = 0;
-	for (; i < count && code == 0; i++) {
+	for (; i < transaction->change_count && code == 0; i++) {
 		const struct fl_change *change = &transaction->changes[i];
 		code = change->op <= FL_DELETE ? map_row(m, change, &why)
 					       : map_other(m, change, &why);
@@ -351,6 +356,23 @@ int fl_mapper_add(struct fl_mapper *m, const struct fl_transaction *transaction,
 	if (code == 0 && (m->kill_count > 0 || m->generations_moved))
 		code = end_transaction(m);
 	return code == 0 ? 0 : refuse(m, transaction, i, &why, code, err);
+}
+
+int fl_mapper_add(struct fl_mapper *m, const struct fl_transaction *transaction, uint32_t index,
+	struct fl_err *err)
+{
+	m->bytes_before = m->bytes.size;
+	m->first = m->count;
+	m->transaction = index;
+	m->kill_count = 0;
+	m->has_clear = m->generations_moved = false;
+	m->now = 0;
+	if (m->rule_count == 0)
+		return 0;
+	size_t i = 0;
+	while (i < transaction->change_count && is_of_no_use(m, &transaction->changes[i]))
+		i++;
+	return i < transaction->change_count ? map_from(m, transaction, i, err) : 0;
 }
 
 bool fl_mapper_has_clear(const struct fl_mapper *m)

@@ -11,9 +11,8 @@
 #include "map/rule.h"
 #include "map/use.h"
 
-/* A key, rendered into the bytes. */
+/* A key, rendered into the bytes. Size 0: there is none. */
 struct key {
-	bool exists;
 	size_t at, size;
 };
 
@@ -54,6 +53,7 @@ struct fl_mapper {
 	struct kill *kills;	     /* patterns that rows of the transaction under way ask for */
 	size_t rule_first, rule_old; /* where the operations of a rule and row begin, and how many
 				      * of them are of keys that it has left */
+	bool has_old;		     /* the row has such keys, by any rule */
 	int64_t now;	 /* of that transaction: seconds since 1970, 0 until asked for */
 	uint64_t random; /* the state of a generator */
 	struct fl_buf scratch;
@@ -92,8 +92,8 @@ static inline int fl_mapper_push(
 		return FL_ENOMEM;
 	m->has_clear |= operation.kind == FL_KEY_CLEAR;
 	operation.transaction = m->transaction;
-	m->operations[m->count] = operation;
-	m->places[m->count++] = place;
+	m->places[m->count] = place;
+	m->operations[m->count++] = operation;
 	return 0;
 }
 

@@ -26,6 +26,29 @@ static int append_column(struct fl_mapper *m, const struct fl_piece *piece,
 	return code < 0 ? code : !is_null;
 }
 
+static inline char *write_text(const struct fl_piece *piece, char *to)
+{
+	for (size_t i = 0; i < piece->text.size; i += FL_NAME_PAD)
+		memcpy(to + i, piece->text.data + i, FL_NAME_PAD);
+	return to + piece->text.size;
+}
+
+/* What is of texts and integers alone, as most keys are: its end; NULL if one of them is not there.
+ */
+static inline char *write_plain(
+	const struct fl_piece *piece, const struct fl_image *image, char *to)
+{
+	for (;; piece++) {
+		to = write_text(piece, to);
+		if (piece->behind == FL_PIECE_END)
+			return to;
+		const struct fl_found *found = &image->found[piece->column];
+		if (found->state != FL_CELL_VALUE)
+			return NULL;
+		to = fl_cell_write_int(piece->def, found->cell, to);
+	}
+}
+
 /* 1; 0 if it is a key, and a column in it is NULL: there is no such key; FL_E... */
 static int append_pieces(struct fl_mapper *m, const struct fl_rule_use *rule,
 	const struct fl_piece *piece, enum purpose purpose, const struct fl_image *image,
@@ -33,23 +56,16 @@ static int append_pieces(struct fl_mapper *m, const struct fl_rule_use *rule,
 {
 	struct fl_buf *out = &m->bytes;
 	for (;; piece++) {
-		char *to = fl_buf_reserve(out, piece->text.size + FL_NAME_PAD + FL_SHORT_MAX);
+		char *to = fl_buf_reserve(out, piece->text.size + FL_NAME_PAD);
 		if (to == NULL)
 			return FL_ENOMEM;
-		for (size_t i = 0; i < piece->text.size; i += FL_NAME_PAD)
-			memcpy(to + i, piece->text.data + i, FL_NAME_PAD);
-		to += piece->text.size;
-		const struct fl_found *found = &image->found[piece->column];
-		if (piece->behind == FL_PIECE_INT && found->state == FL_CELL_VALUE)
-			to = fl_cell_write_int(piece->def, found->cell, to);
-		size_t const at = out->size = (size_t)(to - out->data);
+		out->size = (size_t)(write_text(piece, to) - out->data);
+		size_t const at = out->size;
 		int code = 1;
 		switch (piece->behind) {
 		case FL_PIECE_END:
 			return 1;
 		case FL_PIECE_INT:
-			if (found->state == FL_CELL_VALUE)
-				continue;
 			code = fl_cell_append(image, piece->column, false, NULL, out, why);
 			break;
 		case FL_PIECE_COLUMN:
@@ -70,7 +86,8 @@ static int append_pieces(struct fl_mapper *m, const struct fl_rule_use *rule,
 	}
 }
 
-int fl_key_render(struct fl_mapper *m, const struct fl_rule_use *rule,
+/* As fl_key_render(), for what write_plain() can't write. */
+static int render_pieces(struct fl_mapper *m, const struct fl_rule_use *rule,
 	const struct fl_template_use *use, const struct fl_image *image, struct key *ret,
 	struct fl_err *why)
 {
@@ -79,13 +96,25 @@ int fl_key_render(struct fl_mapper *m, const struct fl_rule_use *rule,
 		m, rule, use->pieces, use->template->has_any ? PATTERN : KEY, image, why);
 	if (m->bytes.failed)
 		code = FL_ENOMEM;
-	*ret = (struct key){
-		.exists = code == 1 && m->bytes.size > at, .at = at, .size = m->bytes.size - at
-	};
-	if (!ret->exists)
+	if (code < 1)
 		m->bytes.size = at;
+	*ret = (struct key){ .at = at, .size = m->bytes.size - at };
 	if (code < 0)
 		return code == FL_ENOMEM ? code : FL_EUNSUPPORTED;
+	return 0;
+}
+
+int fl_key_render(struct fl_mapper *m, const struct fl_rule_use *rule,
+	const struct fl_template_use *use, const struct fl_image *image, struct key *ret,
+	struct fl_err *why)
+{
+	struct fl_buf *out = &m->bytes;
+	char *to = use->plain_room > 0 ? fl_buf_reserve(out, use->plain_room) : NULL;
+	char *end = to != NULL ? write_plain(use->pieces, image, to) : NULL;
+	if (end == NULL)
+		return render_pieces(m, rule, use, image, ret, why);
+	*ret = (struct key){ .at = out->size, .size = (size_t)(end - to) };
+	out->size += ret->size;
 	return 0;
 }
 

@@ -187,6 +187,7 @@ static int push_old(struct fl_mapper *m, struct key key)
 	struct fl_operation operation = m->operations[last];
 	struct place const place = m->places[last];
 	operation.flags |= IS_OLD;
+	m->has_old = true;
 	memmove(m->operations + to + 1, m->operations + to, (last - to) * sizeof(operation));
 	memmove(m->places + to + 1, m->places + to, (last - to) * sizeof(place));
 	m->operations[to] = operation;
@@ -227,6 +228,7 @@ static int render_both(struct fl_mapper *m, const struct fl_rule_use *rule,
 	struct key *now, struct fl_err *why)
 {
 	const struct fl_image *before = images->before, *after = images->after;
+	old->size = now->size = 0;
 	if (use->missing != NULL)
 		return fl_err_set(why, FL_EUNSUPPORTED, "%s", use->missing);
 	/* Mostly a row keeps its keys, and what they are made of. */
@@ -236,55 +238,65 @@ static int render_both(struct fl_mapper *m, const struct fl_rule_use *rule,
 	int code = before != NULL ? fl_key_render(m, rule, use, before, old, why) : 0;
 	if (code == 0 && after != NULL)
 		code = fl_key_render(m, rule, use, after, now, why);
-	if (code == 0 && old->exists && now->exists && old->size == now->size &&
+	if (code == 0 && old->size > 0 && old->size == now->size &&
 		memcmp(m->bytes.data + old->at, m->bytes.data + now->at, old->size) == 0) {
 		m->bytes.size = now->at;
 		*now = *old;
-		old->exists = false;
+		old->size = 0;
 	}
 	return code;
+}
+
+/* What a template's keys are can't be told: all of them go. */
+static int clear(struct fl_mapper *m, const struct fl_rule_use *rule, struct fl_template_use *use,
+	const struct fl_table *table, const struct fl_err *why, struct fl_err *err)
+{
+	int code = doubt(m, rule->rule, &use->noticed, table, why->text, err);
+	return code < 0 ? code
+			: fl_mapper_clear(
+				  m, rule->rule, use->template, table->db, table->name, NULL);
 }
 
 /* One template of a rule: the old image's key goes, the new one's gets the value (a key of the
  * rule's own) or goes as well (a key to invalidate). */
-static int map_template(struct fl_mapper *m, struct fl_rule_use *rule, size_t index,
+static int map_template(struct fl_mapper *m, struct fl_rule_use *rule, struct fl_template_use *use,
 	const struct images *images, struct value *value, struct fl_err *err)
 {
-	struct fl_template_use *use = &rule->templates[index];
-	struct key old = { 0 }, now = { 0 };
+	struct key old, now;
 	struct fl_err why;
 	int code = render_both(m, rule, use, images, &old, &now, &why);
-	if (code == FL_ENOMEM)
-		return code;
-	if (code < 0) {
-		const struct fl_table *table = images->table;
-		code = doubt(m, rule->rule, &use->noticed, table, why.text, err);
-		return code < 0 ? code
-				: fl_mapper_clear(m, rule->rule, use->template, table->db,
-					  table->name, NULL);
-	}
-	if (old.exists)
+	if (code < 0)
+		return code == FL_ENOMEM ? code : clear(m, rule, use, images->table, &why, err);
+	if (old.size > 0)
 		code = use->template->has_any ? push_kill(m, use->template, old) : push_old(m, old);
-	if (now.exists && code == 0)
-		code = index < rule->rule->key_count ? push_value(m, rule, images, now, value, err)
-						     : push_kill(m, use->template, now);
+	if (now.size > 0 && code == 0)
+		code = use->is_key ? push_value(m, rule, images, now, value, err)
+				   : push_kill(m, use->template, now);
 	return code;
 }
 
-static int map_rule(
-	struct fl_mapper *m, struct fl_rule_use *rule, struct images images, struct fl_err *err)
+static int map_rule(struct fl_mapper *m, struct fl_rule_use *rule, const struct images *images,
+	struct fl_err *err)
 {
 	struct fl_err why;
 	struct value value;
+	struct images judged;
+	int code = 0;
+	if (rule->rule->has_conditions) {
+		judged = *images;
+		code = judge_both(m, rule, &judged, err);
+		if (code < 0 || (judged.before == NULL && judged.after == NULL))
+			return code;
+		images = &judged;
+	}
 	value.tried = false;
 	value.why = &why;
 	m->rule_first = m->count;
 	m->rule_old = 0;
-	int code = rule->rule->has_conditions ? judge_both(m, rule, &images, err) : 0;
-	if (images.before == NULL && images.after == NULL)
-		return code;
-	for (size_t t = 0; t < rule->rule->template_count && code == 0; t++)
-		code = map_template(m, rule, t, &images, &value, err);
+	struct fl_template_use *use = rule->templates;
+	do
+		code = map_template(m, rule, use, images, &value, err);
+	while (++use < rule->templates_end && code == 0);
 	return code;
 }
 
@@ -293,27 +305,25 @@ int fl_mapper_row(struct fl_mapper *m, struct fl_table_use *use, const struct fl
 {
 	struct fl_err why;
 	struct value plain;
-	struct fl_image const before = { &change->before, use->before };
-	struct fl_image const after = { &change->after, use->after };
 	struct images images = { .table = &use->def->table, .plain = &plain };
 	size_t const first = m->count;
-	bool any_old = false;
 	int code = 0;
 	plain.tried = false;
 	plain.why = &why;
+	m->has_old = false;
 	if (change->op != FL_INSERT) {
-		images.before = &before;
-		fl_cells_find(&before, use->named, use->named_count);
+		use->before.row = &change->before;
+		fl_cells_find(&use->named, &use->before);
+		images.before = &use->before;
 	}
 	if (change->op != FL_DELETE) {
-		images.after = &after;
-		fl_cells_find(&after, use->named, use->named_count);
+		use->after.row = &change->after;
+		fl_cells_find(&use->named, &use->after);
+		images.after = &use->after;
 	}
-	for (size_t r = 0; r < use->rule_count && code == 0; r++) {
-		code = map_rule(m, &use->rules[r], images, err);
-		any_old |= m->rule_old > 0;
-	}
-	if (any_old)
+	for (size_t r = 0; r < use->rule_count && code == 0; r++)
+		code = map_rule(m, &use->rules[r], &images, err);
+	if (m->has_old)
 		settle_rules(m, first);
 	return code;
 }

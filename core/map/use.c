@@ -10,24 +10,12 @@ static const char *why_missing(struct fl_table_use *use, const struct fl_err *wh
 		       : fl_arena_copy(&use->memory, why->text, strlen(why->text));
 }
 
-/* Notes that a column is named, so that it is looked for in each row. */
-static void name_column(struct fl_table_use *use, unsigned column)
-{
-	size_t at = 0;
-	while (at < use->named_count && use->named[at] < column)
-		at++;
-	if (at < use->named_count && use->named[at] == column)
-		return;
-	memmove(use->named + at + 1, use->named + at,
-		(use->named_count++ - at) * sizeof(*use->named));
-	use->named[at] = column;
-}
-
+/* A column that is named is looked for in each row. */
 static bool find_column(
 	struct fl_table_use *use, struct fl_bytes name, unsigned *ret, struct fl_err *why)
 {
 	if (fl_field_find(&use->def->table, name, ret)) {
-		name_column(use, *ret);
+		fl_named_add(&use->named, *ret);
 		return true;
 	}
 	fl_err_set(why, FL_EINVAL, "the table has no column %.*s", (int)name.size, name.data);
@@ -102,7 +90,7 @@ static bool make_pieces(struct fl_table_use *use, struct fl_template_use *ret)
 		fl_arena_alloc(&use->memory, (template->part_count + 1) * sizeof(*pieces));
 	struct fl_buf text = { 0 };
 	size_t count = 0;
-	bool done = pieces != NULL;
+	bool done = pieces != NULL, is_plain = !template->has_generation;
 	for (size_t i = 0; i < template->part_count && done; i++) {
 		const struct fl_part *part = &template->parts[i];
 		struct fl_piece piece = { .behind = FL_PIECE_GENERATION };
@@ -119,12 +107,17 @@ static bool make_pieces(struct fl_table_use *use, struct fl_template_use *ret)
 			continue;
 		}
 		done = end_piece(use, &text, &piece);
+		ret->plain_room += piece.text.size + FL_SHORT_MAX;
+		is_plain &= piece.behind == FL_PIECE_INT;
 		pieces[count++] = piece;
 	}
 	if (done) {
 		pieces[count] = (struct fl_piece){ .behind = FL_PIECE_END };
 		done = end_piece(use, &text, &pieces[count]);
+		ret->plain_room += pieces[count].text.size + FL_NAME_PAD;
 	}
+	if (!is_plain)
+		ret->plain_room = 0;
 	fl_buf_finish(&text);
 	ret->pieces = pieces;
 	return done;
@@ -189,10 +182,14 @@ static bool apply_rule(
 		fl_arena_alloc(&use->memory, rule->template_count * sizeof(*templates));
 	if (templates == NULL)
 		return false;
-	*ret = (struct fl_rule_use){ .rule = rule, .templates = templates };
-	for (size_t t = 0; t < rule->template_count; t++)
+	*ret = (struct fl_rule_use){ .rule = rule,
+		.templates = templates,
+		.templates_end = templates + rule->template_count };
+	for (size_t t = 0; t < rule->template_count; t++) {
 		if (!resolve(use, &rule->templates[t], &templates[t]))
 			return false;
+		templates[t].is_key = t < rule->key_count;
+	}
 	if (!resolve(use, &rule->value, &ret->value))
 		return false;
 	ret->missing_key = "only_when";
@@ -230,10 +227,11 @@ struct fl_table_use *fl_use_make(const struct fl_use_rules *rules, const struct 
 	size_t const columns = table->column_count;
 	count = rules->first ? 1 : count;
 	use->rules = fl_arena_alloc(&use->memory, count * sizeof(*use->rules));
-	use->named = fl_arena_alloc(&use->memory, columns * sizeof(*use->named));
-	use->before = fl_arena_alloc(&use->memory, columns * sizeof(*use->before));
-	use->after = fl_arena_alloc(&use->memory, columns * sizeof(*use->after));
-	if (use->rules == NULL || use->named == NULL || use->before == NULL || use->after == NULL)
+	use->named.columns = fl_arena_alloc(&use->memory, columns * sizeof(*use->named.columns));
+	use->before.found = fl_arena_alloc(&use->memory, columns * sizeof(struct fl_found));
+	use->after.found = fl_arena_alloc(&use->memory, columns * sizeof(struct fl_found));
+	if (use->rules == NULL || use->named.columns == NULL || use->before.found == NULL ||
+		use->after.found == NULL)
 		goto fail;
 	walk = begin;
 	while (use->rule_count < count) {
@@ -244,6 +242,7 @@ struct fl_table_use *fl_use_make(const struct fl_use_rules *rules, const struct 
 		rule->number = found->number;
 		use->rule_count++;
 	}
+	fl_named_settle(&use->named, use->def);
 	return use;
 fail:
 	fl_use_destroy(use);

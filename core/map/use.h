@@ -23,15 +23,18 @@ struct fl_template_use {
 	const struct fl_template *template;
 	const unsigned *columns; /* of the template's column parts, in their order */
 	const struct fl_piece *pieces;
+	size_t plain_room; /* bytes that it takes at most if it is of texts and integers; else 0 */
 	const char *missing; /* NULL, or why the columns can't be told: then there are no pieces */
+	bool is_key;	     /* of one that gets the row's value; else it is to go */
 	bool noticed;	     /* a doubt about it has been told */
 };
 
 struct fl_rule_use {
 	const struct fl_rule *rule;
 	size_t number;			   /* of the rule, among the sink's */
-	struct fl_template_use *templates; /* one for each of the rule's */
-	struct fl_template_use value;	   /* of a rule whose value has a template */
+	struct fl_template_use *templates; /* one for each of the rule's: there is one */
+	struct fl_template_use *templates_end;
+	struct fl_template_use value; /* of a rule whose value has a template */
 	struct fl_fields_use fields;
 	unsigned lifetime_column;
 	const unsigned *only_when, *delete_when; /* of the conditions' columns */
@@ -46,9 +49,8 @@ struct fl_table_use {
 	struct fl_table_def *def;
 	size_t rule_count; /* 0: nobody asks for the table */
 	struct fl_rule_use *rules;
-	size_t named_count;		 /* columns that keys, conditions and lifetimes name ... */
-	unsigned *named;		 /* ... in ascending order */
-	struct fl_found *before, *after; /* of the row under way, by column */
+	struct fl_named named;	       /* what keys, conditions and lifetimes name */
+	struct fl_image before, after; /* of the row under way */
 	struct fl_arena memory;
 
 	/* The cache's. */

@@ -268,24 +268,9 @@ static const struct fl_table *table_of(const struct fl_change *change)
 	return change->op == FL_DELETE ? change->before.table : change->after.table;
 }
 
-/* Rows that no rule is for cost next to nothing, if they come one after the other. */
-static bool is_of_no_use(const struct fl_mapper *m, const struct fl_change *change)
-{
-	const struct fl_table_use *last = m->uses.last;
-	return change->op <= FL_DELETE && last != NULL && last->rule_count == 0 &&
-	       &last->def->table == table_of(change);
-}
-
-static int map_row(struct fl_mapper *m, const struct fl_change *change, struct fl_err *err)
-{
-	struct fl_table_use *use = fl_uses_find(&m->uses, &m->use_rules, table_of(change));
-	if (use == NULL)
-		return FL_ENOMEM;
-	return use->rule_count > 0 ? fl_mapper_row(m, use, change, err) : 0;
-}
-
-/* What is no change of a row. */
-static int map_other(struct fl_mapper *m, const struct fl_change *change, struct fl_err *err)
+/* What is no change of a row; not inlined, so that rows pass by it quickly. */
+static __attribute__((noinline)) int map_other(
+	struct fl_mapper *m, const struct fl_change *change, struct fl_err *err)
 {
 	struct fl_bytes db = change->db.size > 0 ? change->db : (struct fl_bytes){ 0 };
 	struct fl_bytes table = change->table.size > 0 ? change->table : (struct fl_bytes){ 0 };
@@ -330,10 +315,11 @@ static int end_transaction(struct fl_mapper *m)
 	return code;
 }
 
-static int refuse(struct fl_mapper *m, const struct fl_transaction *transaction, size_t number,
+static __attribute__((noinline)) int refuse(struct fl_mapper *m,
+	const struct fl_transaction *transaction, const struct fl_change *change,
 	const struct fl_err *why, int code, struct fl_err *err)
 {
-	const struct fl_change *change = &transaction->changes[number - 1];
+	size_t const number = (size_t)(change - transaction->changes) + 1;
 	fl_mapper_undo(m);
 	if (code == FL_ENOMEM)
 		return fl_err_set(err, code, "out of memory");
@@ -342,25 +328,13 @@ static int refuse(struct fl_mapper *m, const struct fl_transaction *transaction,
 		why->text);
 }
 
-/* The changes from the index `i` on. */
-static __attribute__((noinline)) int map_from(
-	struct fl_mapper *m, const struct fl_transaction *transaction, size_t i, struct fl_err *err)
-{
-	struct fl_err why;
-	int code = 0;
-	for (; i < transaction->change_count && code == 0; i++) {
-		const struct fl_change *change = &transaction->changes[i];
-		code = change->op <= FL_DELETE ? map_row(m, change, &why)
-					       : map_other(m, change, &why);
-	}
-	if (code == 0 && (m->kill_count > 0 || m->generations_moved))
-		code = end_transaction(m);
-	return code == 0 ? 0 : refuse(m, transaction, i, &why, code, err);
-}
-
 int fl_mapper_add(struct fl_mapper *m, const struct fl_transaction *transaction, uint32_t index,
 	struct fl_err *err)
 {
+	const struct fl_change *change = transaction->changes;
+	const struct fl_change *const end = change + transaction->change_count;
+	struct fl_err why;
+	int code = 0;
 	m->bytes_before = m->bytes.size;
 	m->first = m->count;
 	m->transaction = index;
@@ -369,10 +343,22 @@ int fl_mapper_add(struct fl_mapper *m, const struct fl_transaction *transaction,
 	m->now = 0;
 	if (m->rule_count == 0)
 		return 0;
-	size_t i = 0;
-	while (i < transaction->change_count && is_of_no_use(m, &transaction->changes[i]))
-		i++;
-	return i < transaction->change_count ? map_from(m, transaction, i, err) : 0;
+	for (; change < end; change++) {
+		if (change->op <= FL_DELETE) {
+			struct fl_table_use *use =
+				fl_uses_find(&m->uses, &m->use_rules, table_of(change));
+			if (use != NULL && use->rule_count == 0)
+				continue;
+			code = use != NULL ? fl_mapper_row(m, use, change, &why) : FL_ENOMEM;
+		} else {
+			code = map_other(m, change, &why);
+		}
+		if (code < 0)
+			return refuse(m, transaction, change, &why, code, err);
+	}
+	if (m->kill_count > 0 || m->generations_moved)
+		code = end_transaction(m);
+	return code < 0 ? refuse(m, transaction, end - 1, &why, code, err) : 0;
 }
 
 bool fl_mapper_has_clear(const struct fl_mapper *m)

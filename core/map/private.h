@@ -105,11 +105,12 @@ int fl_mapper_row(struct fl_mapper *m, struct fl_table_use *use, const struct fl
 
 /* render.c */
 
-/* Renders a row's key, or the pattern of keys where the template has {*}. 0, `ret` telling whether
- * there is such a key; FL_ENOMEM; FL_EUNSUPPORTED and why if it can't be known. */
-int fl_key_render(struct fl_mapper *m, const struct fl_rule_use *rule,
-	const struct fl_template_use *use, const struct fl_image *image, struct key *ret,
-	struct fl_err *why);
+/* Renders the keys of both images, or the patterns of keys where the template has {*}; an old one
+ * that is also the new one counts as none. 0; FL_ENOMEM; FL_EUNSUPPORTED and why they can't be
+ * known. */
+int fl_keys_render(struct fl_mapper *m, const struct fl_rule_use *rule,
+	const struct fl_template_use *use, const struct images *images, struct key *ret_old,
+	struct key *ret_now, struct fl_err *why);
 /* Makes the value of the image after, unless that has been tried. */
 void fl_value_make(struct fl_mapper *m, const struct fl_rule_use *use, const struct images *images,
 	struct value *value);

@@ -86,7 +86,7 @@ static int append_pieces(struct fl_mapper *m, const struct fl_rule_use *rule,
 	}
 }
 
-/* As fl_key_render(), for what write_plain() can't write. */
+/* As render(), for what write_plain() can't write. */
 static int render_pieces(struct fl_mapper *m, const struct fl_rule_use *rule,
 	const struct fl_template_use *use, const struct fl_image *image, struct key *ret,
 	struct fl_err *why)
@@ -104,7 +104,8 @@ static int render_pieces(struct fl_mapper *m, const struct fl_rule_use *rule,
 	return 0;
 }
 
-int fl_key_render(struct fl_mapper *m, const struct fl_rule_use *rule,
+/* One image's key. 0, `ret` telling whether there is one; FL_E... */
+static inline int render(struct fl_mapper *m, const struct fl_rule_use *rule,
 	const struct fl_template_use *use, const struct fl_image *image, struct key *ret,
 	struct fl_err *why)
 {
@@ -116,6 +117,41 @@ int fl_key_render(struct fl_mapper *m, const struct fl_rule_use *rule,
 	*ret = (struct key){ .at = out->size, .size = (size_t)(end - to) };
 	out->size += ret->size;
 	return 0;
+}
+
+/* Where both have to be looked at. */
+static int render_both(struct fl_mapper *m, const struct fl_rule_use *rule,
+	const struct fl_template_use *use, const struct images *images, struct key *ret_old,
+	struct key *ret_now, struct fl_err *why)
+{
+	int code = 0;
+	if (images->before != NULL)
+		code = render(m, rule, use, images->before, ret_old, why);
+	if (images->after != NULL && code == 0)
+		code = render(m, rule, use, images->after, ret_now, why);
+	if (code == 0 && ret_old->size > 0 && ret_old->size == ret_now->size &&
+		memcmp(m->bytes.data + ret_old->at, m->bytes.data + ret_now->at, ret_old->size) ==
+			0) {
+		m->bytes.size = ret_now->at;
+		*ret_now = *ret_old;
+		ret_old->size = 0;
+	}
+	return code;
+}
+
+int fl_keys_render(struct fl_mapper *m, const struct fl_rule_use *rule,
+	const struct fl_template_use *use, const struct images *images, struct key *ret_old,
+	struct key *ret_now, struct fl_err *why)
+{
+	const struct fl_image *before = images->before, *after = images->after;
+	ret_old->size = ret_now->size = 0;
+	if (use->missing != NULL)
+		return fl_err_set(why, FL_EUNSUPPORTED, "%s", use->missing);
+	/* Mostly a row keeps its keys, and what they are made of. */
+	if (before != NULL && after != NULL &&
+		fl_cells_are_same(before, after, use->columns, use->template->column_count))
+		return render(m, rule, use, after, ret_now, why);
+	return render_both(m, rule, use, images, ret_old, ret_now, why);
 }
 
 static int64_t seconds_now(struct fl_mapper *m)

@@ -222,31 +222,6 @@ static void settle_rules(struct fl_mapper *m, size_t first)
 	m->count = kept;
 }
 
-/* The keys of both images. 0, FL_ENOMEM; FL_EUNSUPPORTED and why they can't be told. */
-static int render_both(struct fl_mapper *m, const struct fl_rule_use *rule,
-	const struct fl_template_use *use, const struct images *images, struct key *old,
-	struct key *now, struct fl_err *why)
-{
-	const struct fl_image *before = images->before, *after = images->after;
-	old->size = now->size = 0;
-	if (use->missing != NULL)
-		return fl_err_set(why, FL_EUNSUPPORTED, "%s", use->missing);
-	/* Mostly a row keeps its keys, and what they are made of. */
-	if (before != NULL && after != NULL &&
-		fl_cells_are_same(before, after, use->columns, use->template->column_count))
-		return fl_key_render(m, rule, use, after, now, why);
-	int code = before != NULL ? fl_key_render(m, rule, use, before, old, why) : 0;
-	if (code == 0 && after != NULL)
-		code = fl_key_render(m, rule, use, after, now, why);
-	if (code == 0 && old->size > 0 && old->size == now->size &&
-		memcmp(m->bytes.data + old->at, m->bytes.data + now->at, old->size) == 0) {
-		m->bytes.size = now->at;
-		*now = *old;
-		old->size = 0;
-	}
-	return code;
-}
-
 /* What a template's keys are can't be told: all of them go. */
 static int clear(struct fl_mapper *m, const struct fl_rule_use *rule, struct fl_template_use *use,
 	const struct fl_table *table, const struct fl_err *why, struct fl_err *err)
@@ -264,7 +239,7 @@ static int map_template(struct fl_mapper *m, struct fl_rule_use *rule, struct fl
 {
 	struct key old, now;
 	struct fl_err why;
-	int code = render_both(m, rule, use, images, &old, &now, &why);
+	int code = fl_keys_render(m, rule, use, images, &old, &now, &why);
 	if (code < 0)
 		return code == FL_ENOMEM ? code : clear(m, rule, use, images->table, &why, err);
 	if (old.size > 0)

@@ -70,10 +70,13 @@ size_t fl_mapper_coalesce(struct fl_mapper *m)
 		}
 		if (!keep)
 			continue;
-		kept--;
+		if (--kept == i)
+			continue;
 		m->operations[kept] = m->operations[i];
 		m->places[kept] = m->places[i];
 	}
+	if (kept == 0)
+		return 0;
 	memmove(m->operations, m->operations + kept, (m->count - kept) * sizeof(*m->operations));
 	memmove(m->places, m->places + kept, (m->count - kept) * sizeof(*m->places));
 	m->count -= kept;

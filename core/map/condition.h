@@ -17,7 +17,7 @@
 #ifndef FL_CONDITION_H
 #define FL_CONDITION_H
 
-#include "binlog/table.h"
+#include "map/cells.h"
 
 enum fl_test {
 	FL_TEST_NOT,
@@ -64,9 +64,9 @@ int fl_conditions_fit(const struct fl_conditions *conditions, const struct fl_ta
 
 enum fl_truth { FL_FALSE, FL_TRUE, FL_UNKNOWN };
 
-/* Of a row of a definition that it fits. FL_E...: a column is not in the image, or can't be
- * decoded. */
-int fl_conditions_judge(const struct fl_conditions *conditions, const struct fl_row *row,
+/* Of a row of a definition that it fits, whose cells of these columns have been found. FL_E...: a
+ * column is not in the image, or can't be decoded. */
+int fl_conditions_judge(const struct fl_conditions *conditions, const struct fl_image *image,
 	const unsigned *columns, struct fl_buf *scratch, enum fl_truth *ret, struct fl_err *err);
 
 #endif

@@ -3,8 +3,8 @@
 
 #include <msgpack/pack.h>
 
-#include "binlog/image.h"
 #include "binlog/row.h"
+#include "map/cells.h"
 #include "map/template.h"
 
 static struct fl_bytes trim(struct fl_bytes text)
@@ -101,33 +101,96 @@ static int no_column(struct fl_bytes name, struct fl_err *err)
 		err, FL_EINVAL, "the table has no column %.*s", (int)name.size, name.data);
 }
 
-/* `,"name":`, and what may be copied beyond its end. */
-static bool make_json_name(struct fl_bytes name, struct fl_arena *arena, struct fl_bytes *ret)
+static void append_size(struct fl_buf *out, size_t size)
 {
-	struct fl_buf text = { 0 };
-	fl_buf_char(&text, ',');
-	fl_json_text(name, &text);
-	fl_buf_char(&text, ':');
-	size_t const size = text.size;
-	for (int i = 0; i < FL_NAME_PAD; i++)
-		fl_buf_char(&text, ' ');
-	*ret = (struct fl_bytes){ NULL, size };
-	if (!text.failed)
-		ret->data = fl_arena_copy(arena, text.data, text.size);
-	fl_buf_finish(&text);
-	return ret->data != NULL;
+	uint32_t const number = (uint32_t)size;
+	fl_buf_append(out, &number, sizeof(number));
 }
 
-int fl_fields_fit(const struct fl_fields *fields, const struct fl_table_def *def,
-	struct fl_arena *arena, struct fl_fields_use *ret, struct fl_err *err)
+static int write_packed(void *out, const char *data, size_t size)
+{
+	fl_buf_append(out, data, size);
+	return 0;
+}
+
+/* What stands in front of a value that is called so; of a hash, with room for the value's size. */
+static void append_head(enum fl_value_form form, struct fl_bytes name, struct fl_buf *out)
+{
+	msgpack_packer packer;
+	switch (form) {
+	case FL_FORM_OF_HASH:
+		append_size(out, name.size);
+		fl_buf_append(out, name.data, name.size);
+		append_size(out, 0);
+		break;
+	case FL_FORM_OF_MSGPACK:
+		msgpack_packer_init(&packer, out, write_packed);
+		msgpack_pack_str_with_body(&packer, name.data, name.size);
+		break;
+	default:
+		fl_buf_char(out, ',');
+		fl_json_text(name, out);
+		fl_buf_char(out, ':');
+		break;
+	}
+}
+
+/* Takes it over, and what may be copied beyond its end. */
+static int keep(struct fl_buf *text, struct fl_arena *arena, struct fl_bytes *ret)
+{
+	size_t const size = text->size;
+	for (int i = 0; i < FL_NAME_PAD; i++)
+		fl_buf_char(text, ' ');
+	const char *copy = text->failed ? NULL : fl_arena_copy(arena, text->data, text->size);
+	fl_buf_clear(text);
+	if (copy == NULL)
+		return FL_ENOMEM;
+	*ret = (struct fl_bytes){ copy, size };
+	return 0;
+}
+
+/* The heads of the columns that have a name. */
+static int make_heads(enum fl_value_form form, const struct fl_table_def *def,
+	const struct fl_bytes *names, struct fl_arena *arena, struct fl_fields_use *ret)
+{
+	unsigned const count = def->table.column_count;
+	struct fl_bytes *heads = fl_arena_alloc(arena, count * sizeof(*heads));
+	struct fl_buf text = { 0 };
+	size_t wanted = 0;
+	int code = heads != NULL ? 0 : FL_ENOMEM;
+	for (unsigned i = 0; i < count && code == 0; i++) {
+		heads[i] = (struct fl_bytes){ 0 };
+		if (names != NULL ? names[i].data == NULL : def->defs[i].hidden)
+			continue;
+		append_head(form, names != NULL ? names[i] : def->table.columns[i].name, &text);
+		code = keep(&text, arena, &heads[i]);
+		wanted++;
+	}
+	if (code == 0) {
+		msgpack_packer packer;
+		msgpack_packer_init(&packer, &text, write_packed);
+		msgpack_pack_map(&packer, wanted);
+		code = keep(&text, arena, &ret->begin);
+	}
+	fl_buf_finish(&text);
+	ret->heads = heads;
+	return code;
+}
+
+int fl_fields_fit(const struct fl_fields *fields, enum fl_value_form form,
+	const struct fl_table_def *def, struct fl_arena *arena, struct fl_fields_use *ret,
+	struct fl_err *err)
 {
 	*ret = (struct fl_fields_use){ .all = fields->column_count + fields->rename_count == 0 };
-	if (ret->all)
+	if (ret->all && form != FL_FORM_OF_HASH && form != FL_FORM_OF_MSGPACK)
 		return 0;
+	if (ret->all)
+		return make_heads(form, def, NULL, arena, ret) == 0
+			       ? 0
+			       : fl_err_set(err, FL_ENOMEM, "out of memory");
 	const struct fl_table *table = &def->table;
 	struct fl_bytes *names = fl_arena_alloc(arena, table->column_count * sizeof(*names));
-	struct fl_bytes *json = fl_arena_alloc(arena, table->column_count * sizeof(*json));
-	if (names == NULL || json == NULL)
+	if (names == NULL)
 		return fl_err_set(err, FL_ENOMEM, "out of memory");
 	bool const by_name = fields->column_count > 0 && !fields->exclude;
 	for (unsigned i = 0; i < table->column_count; i++)
@@ -145,32 +208,16 @@ int fl_fields_fit(const struct fl_fields *fields, const struct fl_table_def *def
 		if (names[column].data != NULL)
 			names[column] = fields->to[i];
 	}
-	for (unsigned i = 0; i < table->column_count; i++) {
-		json[i] = (struct fl_bytes){ 0 };
-		if (names[i].data != NULL && !make_json_name(names[i], arena, &json[i]))
-			return fl_err_set(err, FL_ENOMEM, "out of memory");
+	for (unsigned i = 0; i < table->column_count; i++)
 		for (unsigned k = 0; k < i && names[i].data != NULL; k++)
 			if (names[k].data != NULL && names[k].size == names[i].size &&
 				memcmp(names[k].data, names[i].data, names[i].size) == 0)
 				return fl_err_set(err, FL_EINVAL, "two columns are called %.*s",
 					(int)names[i].size, names[i].data);
-	}
 	ret->names = names;
-	ret->json = json;
-	return 0;
-}
-
-int fl_field_refuse_absent(const struct fl_row *row, unsigned column, struct fl_err *err)
-{
-	struct fl_bytes name = row->table->columns[column].name;
-	char number[16];
-	if (name.size == 0)
-		name = (struct fl_bytes){ number,
-			(size_t)snprintf(number, sizeof(number), "%u", column + 1) };
-	return fl_err_set(err, FL_EUNSUPPORTED,
-		"column %.*s is not in the row image: binlog_row_image is not FULL, or MariaDB "
-		"left out a generated column",
-		(int)name.size, name.data);
+	return make_heads(form, def, names, arena, ret) == 0
+		       ? 0
+		       : fl_err_set(err, FL_ENOMEM, "out of memory");
 }
 
 static bool is_wanted(
@@ -185,8 +232,8 @@ static int check_whole(
 {
 	const struct fl_table_def *def = (const struct fl_table_def *)(const void *)row->table;
 	for (unsigned i = 0; row->present != NULL && i < row->table->column_count; i++)
-		if (!fl_field_is_present(row, i) && is_wanted(use, def, i))
-			return fl_field_refuse_absent(row, i, err);
+		if (!fl_bit(row->present, i) && is_wanted(use, def, i))
+			return fl_cell_refuse_absent(row, i, err);
 	return 0;
 }
 
@@ -196,19 +243,7 @@ int fl_fields_json(const struct fl_fields_use *use, const struct fl_row *row, st
 	int code = check_whole(use, row, err);
 	if (code < 0)
 		return code;
-	return use->all ? fl_row_json(row, out, err) : fl_row_json_named(row, use->json, out, err);
-}
-
-static struct fl_bytes name_of(
-	const struct fl_fields_use *use, const struct fl_row *row, unsigned column)
-{
-	return use->all ? row->table->columns[column].name : use->names[column];
-}
-
-static int write_packed(void *out, const char *data, size_t size)
-{
-	fl_buf_append(out, data, size);
-	return 0;
+	return use->all ? fl_row_json(row, out, err) : fl_row_json_named(row, use->heads, out, err);
 }
 
 static void pack(msgpack_packer *packer, const struct fl_value *value)
@@ -240,119 +275,84 @@ static void pack(msgpack_packer *packer, const struct fl_value *value)
 	}
 }
 
-int fl_fields_msgpack(const struct fl_fields_use *use, const struct fl_row *row,
+static int append_packed(const struct fl_column_def *def, enum fl_cell_state state,
+	struct fl_cell cell, msgpack_packer *packer, struct fl_buf *scratch)
+{
+	struct fl_value value = { .kind = FL_VALUE_NULL };
+	fl_buf_clear(scratch);
+	int code = state == FL_CELL_VALUE ? fl_value_decode(def, cell, scratch, &value) : 0;
+	if (code == 0)
+		pack(packer, &value);
+	return code;
+}
+
+/* The text, and its size where the head has room for it. */
+static int append_hashed(const struct fl_column_def *def, struct fl_cell cell,
+	struct fl_buf *scratch, struct fl_buf *out)
+{
+	size_t const at = out->size;
+	int code = fl_cell_append_raw(def, cell, scratch, out);
+	if (code < 0)
+		return code;
+	uint32_t const size = (uint32_t)(out->size - at);
+	memcpy(out->data + at - sizeof(size), &size, sizeof(size));
+	return 0;
+}
+
+/* In pieces: names are short. */
+static bool put_head(struct fl_bytes head, struct fl_buf *out)
+{
+	char *to = fl_buf_reserve(out, head.size + FL_NAME_PAD);
+	for (size_t i = 0; to != NULL && i < head.size; i += FL_NAME_PAD)
+		memcpy(to + i, head.data + i, FL_NAME_PAD);
+	out->size += to != NULL ? head.size : 0;
+	return to != NULL;
+}
+
+/* HASH or MSGPACK: the columns that have a head. */
+static int append_fields(const struct fl_fields_use *use, bool packed, const struct fl_row *row,
 	struct fl_buf *scratch, struct fl_buf *out, struct fl_err *err)
 {
 	const struct fl_table_def *def = (const struct fl_table_def *)(const void *)row->table;
 	size_t const start = out->size;
-	msgpack_packer packer;
-	size_t count = 0;
 	int code = fl_row_check_known(row, err);
 	if (code == 0)
 		code = check_whole(use, row, err);
-	for (unsigned i = 0; i < row->table->column_count; i++)
-		count += is_wanted(use, def, i);
-	msgpack_packer_init(&packer, out, write_packed);
-	msgpack_pack_map(&packer, count);
-	struct fl_walk walk = fl_walk_from(row);
-	for (unsigned i = 0; i < row->table->column_count && code == 0; i++) {
-		struct fl_value value = { .kind = FL_VALUE_NULL };
-		struct fl_cell cell = { 0 };
-		enum fl_cell_state const state = fl_walk_next(&walk, &cell);
-		if (!is_wanted(use, def, i))
-			continue;
-		fl_buf_clear(scratch);
-		if (state == FL_CELL_VALUE)
-			code = fl_value_decode(&def->defs[i], cell, scratch, &value);
-		if (code < 0) {
-			code = fl_row_explain(def, i, code, err);
-			break;
-		}
-		struct fl_bytes const name = name_of(use, row, i);
-		msgpack_pack_str_with_body(&packer, name.data, name.size);
-		pack(&packer, &value);
-	}
-	if (code == 0 && out->failed)
-		code = fl_err_set(err, FL_ENOMEM, "out of memory");
-	if (code < 0)
-		out->size = start;
-	return code;
-}
-
-/* Whether keys have a column's bytes as something else. */
-static bool is_raw(const struct fl_column_def *def)
-{
-	return def->form == FL_FORM_BINARY || def->form == FL_FORM_BYTES ||
-	       def->form == FL_FORM_COMPRESSED;
-}
-
-int fl_field_raw(const struct fl_row *row, unsigned column, struct fl_buf *scratch,
-	struct fl_buf *out, struct fl_err *err)
-{
-	const struct fl_table_def *def = (const struct fl_table_def *)(const void *)row->table;
-	if (!fl_field_is_present(row, column))
-		return fl_field_refuse_absent(row, column, err);
-	if (!is_raw(&def->defs[column]))
-		return fl_row_text(row, column, out, err);
-	struct fl_value value;
-	int code = fl_row_value(row, column, scratch, &value, err);
 	if (code < 0)
 		return code;
-	if (value.kind == FL_VALUE_NULL || value.kind == FL_VALUE_ABSENT)
-		return 0;
-	fl_buf_append(out, value.bytes.data, value.bytes.size);
-	return out->failed ? fl_err_set(err, FL_ENOMEM, "out of memory") : 1;
-}
-
-static void append_size(struct fl_buf *out, size_t size)
-{
-	uint32_t const number = (uint32_t)size;
-	fl_buf_append(out, &number, sizeof(number));
-}
-
-static int append_raw(const struct fl_column_def *def, struct fl_cell cell, struct fl_buf *scratch,
-	struct fl_buf *out)
-{
-	struct fl_value value = { 0 };
-	if (!is_raw(def))
-		return fl_value_text(def, cell, out);
-	fl_buf_clear(scratch);
-	int code = fl_value_decode(def, cell, scratch, &value);
+	msgpack_packer packer;
+	msgpack_packer_init(&packer, out, write_packed);
+	code = packed && !put_head(use->begin, out) ? FL_ENOMEM : 0;
+	struct fl_walk walk = fl_walk_from(row);
+	unsigned i = 0;
+	for (; i < row->table->column_count && code == 0; i++) {
+		struct fl_cell cell = { 0 };
+		enum fl_cell_state const state = fl_walk_next(&walk, &cell);
+		if (use->heads[i].data == NULL || (!packed && state != FL_CELL_VALUE))
+			continue;
+		if (!put_head(use->heads[i], out))
+			code = FL_ENOMEM;
+		else if (packed)
+			code = append_packed(&def->defs[i], state, cell, &packer, scratch);
+		else
+			code = append_hashed(&def->defs[i], cell, scratch, out);
+	}
+	if (code == 0 && out->failed)
+		code = FL_ENOMEM;
 	if (code == 0)
-		fl_buf_append(out, value.bytes.data, value.bytes.size);
-	return code;
+		return 0;
+	out->size = start;
+	return fl_row_explain(def, i > 0 ? i - 1 : 0, code, err);
+}
+
+int fl_fields_msgpack(const struct fl_fields_use *use, const struct fl_row *row,
+	struct fl_buf *scratch, struct fl_buf *out, struct fl_err *err)
+{
+	return append_fields(use, true, row, scratch, out, err);
 }
 
 int fl_fields_hash(const struct fl_fields_use *use, const struct fl_row *row,
 	struct fl_buf *scratch, struct fl_buf *out, struct fl_err *err)
 {
-	const struct fl_table_def *def = (const struct fl_table_def *)(const void *)row->table;
-	size_t const start = out->size;
-	int code = fl_row_check_known(row, err);
-	if (code == 0)
-		code = check_whole(use, row, err);
-	struct fl_walk walk = fl_walk_from(row);
-	for (unsigned i = 0; i < row->table->column_count && code == 0; i++) {
-		struct fl_cell cell = { 0 };
-		enum fl_cell_state const state = fl_walk_next(&walk, &cell);
-		if (state != FL_CELL_VALUE || !is_wanted(use, def, i))
-			continue;
-		struct fl_bytes const name = name_of(use, row, i);
-		append_size(out, name.size);
-		fl_buf_append(out, name.data, name.size);
-		size_t const place = out->size;
-		append_size(out, 0);
-		code = append_raw(&def->defs[i], cell, scratch, out);
-		if (code < 0) {
-			code = fl_row_explain(def, i, code, err);
-		} else if (!out->failed) {
-			uint32_t const size = (uint32_t)(out->size - place - sizeof(size));
-			memcpy(out->data + place, &size, sizeof(size));
-		}
-	}
-	if (code == 0 && out->failed)
-		code = fl_err_set(err, FL_ENOMEM, "out of memory");
-	if (code < 0)
-		out->size = start;
-	return code;
+	return append_fields(use, false, row, scratch, out, err);
 }

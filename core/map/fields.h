@@ -8,6 +8,15 @@
 
 #include "binlog/table.h"
 
+enum fl_value_form {
+	FL_FORM_OF_NONE, /* keys are only deleted */
+	FL_FORM_OF_JSON,
+	FL_FORM_OF_HASH,
+	FL_FORM_OF_MSGPACK,
+	FL_FORM_OF_COLUMN,
+	FL_FORM_OF_TEMPLATE,
+};
+
 /* What a rule says of them. */
 struct fl_fields {
 	size_t column_count; /* `columns`, or those to leave out: 0: all there are */
@@ -24,14 +33,18 @@ int fl_fields_compile(const char *columns, const char *exclude, const char *rena
 
 /* Of one table definition: what each column is called. */
 struct fl_fields_use {
-	bool all;		      /* every column, as it is called: the next are not set */
+	bool all;		      /* every column, as it is called: `names` is not set */
 	const struct fl_bytes *names; /* of each column; data NULL: it is left out */
-	const struct fl_bytes *json;  /* `,"name":` with FL_NAME_PAD bytes behind it */
+	/* What stands in front of each column's value in JSON (not if it is all), HASH and MSGPACK;
+	 * data NULL: it is left out. FL_NAME_PAD bytes behind it may be copied. */
+	const struct fl_bytes *heads;
+	struct fl_bytes begin; /* of MSGPACK, in front of all */
 };
 
 /* 0, FL_ENOMEM, or FL_EINVAL: the table has no such column. */
-int fl_fields_fit(const struct fl_fields *fields, const struct fl_table_def *def,
-	struct fl_arena *arena, struct fl_fields_use *ret, struct fl_err *err);
+int fl_fields_fit(const struct fl_fields *fields, enum fl_value_form form,
+	const struct fl_table_def *def, struct fl_arena *arena, struct fl_fields_use *ret,
+	struct fl_err *err);
 
 /* Append the value of a row. 0, or FL_E... with nothing appended. FL_EUNSUPPORTED: a column that
  * belongs in it is not in the image, or can't be shown. */
@@ -43,17 +56,6 @@ int fl_fields_msgpack(const struct fl_fields_use *use, const struct fl_row *row,
 /* As FL_KEY_HASH has it, columns that are NULL left out. */
 int fl_fields_hash(const struct fl_fields_use *use, const struct fl_row *row,
 	struct fl_buf *scratch, struct fl_buf *out, struct fl_err *err);
-
-/* Appends one column as it is: bytes of a binary one, else text. 1; 0 if it is NULL. */
-int fl_field_raw(const struct fl_row *row, unsigned column, struct fl_buf *scratch,
-	struct fl_buf *out, struct fl_err *err);
-
-/* Refuses a column that is in no image of the row. */
-int fl_field_refuse_absent(const struct fl_row *row, unsigned column, struct fl_err *err);
-static inline bool fl_field_is_present(const struct fl_row *row, unsigned column)
-{
-	return row->present == NULL || (row->present[column / 8] >> column % 8 & 1) != 0;
-}
 
 /* Column names are compared without case, as the servers do (letters outside ASCII as written). */
 bool fl_field_find(const struct fl_table *table, struct fl_bytes name, unsigned *ret);

@@ -3,7 +3,6 @@
  * Rows, judged by conditions.
  */
 #include "binlog/row.h"
-#include "binlog/value.h"
 #include "map/condition.h"
 
 /* What a column can be compared with. */
@@ -165,7 +164,8 @@ static int compare_moments(struct fl_bytes a, struct fl_bytes b)
 	return 0;
 }
 
-static int compare(const struct fl_value *value, const struct fl_constant *constant, bool is_moment)
+static int compare(const struct fl_column_def *def, const struct fl_value *value,
+	const struct fl_constant *constant)
 {
 	char digits[24];
 	int size;
@@ -192,15 +192,16 @@ static int compare(const struct fl_value *value, const struct fl_constant *const
 	case FL_VALUE_NUMBER:
 		return compare_decimals(value->bytes, constant->decimal);
 	default:
-		return is_moment ? compare_moments(value->bytes, constant->text)
-				 : sign_of(compare_bytes(value->bytes, constant->text));
+		return kind_of(def) == TIME ? compare_moments(value->bytes, constant->text)
+					    : sign_of(compare_bytes(value->bytes, constant->text));
 	}
 	return compare_decimals((struct fl_bytes){ digits, (size_t)size }, constant->decimal);
 }
 
 struct judge {
 	const struct fl_conditions *conditions;
-	const struct fl_row *row;
+	const struct fl_table_def *def;
+	const struct fl_found *found;
 	const unsigned *columns;
 	struct fl_buf *scratch;
 	struct fl_err *err;
@@ -209,27 +210,31 @@ struct judge {
 static int judge_test(const struct judge *j, const struct fl_condition *c, enum fl_truth *ret)
 {
 	unsigned const column = j->columns[c->column];
-	struct fl_value value = { 0 };
-	int code = fl_row_value(j->row, column, j->scratch, &value, j->err);
-	if (code < 0)
-		return code;
-	if (value.kind == FL_VALUE_ABSENT)
+	const struct fl_column_def *def = &j->def->defs[column];
+	const struct fl_found *found = &j->found[column];
+	struct fl_value value;
+	if (found->state == FL_CELL_ABSENT)
 		return fl_err_set(j->err, FL_EUNSUPPORTED,
 			"column %.*s is not in the row image (binlog_row_image is not FULL)",
 			(int)j->conditions->columns[c->column].size,
 			j->conditions->columns[c->column].data);
+	if (found->state == FL_CELL_VALUE) {
+		/* It is decoded in any case: a row that can't be is in doubt. */
+		fl_buf_clear(j->scratch);
+		int code = fl_value_decode(def, found->cell, j->scratch, &value);
+		if (code < 0)
+			return fl_row_explain(j->def, column, code, j->err);
+	}
 	if (c->test == FL_TEST_IS_NULL) {
-		*ret = value.kind == FL_VALUE_NULL ? FL_TRUE : FL_FALSE;
+		*ret = found->state == FL_CELL_NULL ? FL_TRUE : FL_FALSE;
 		return 0;
 	}
 	*ret = FL_UNKNOWN;
-	if (value.kind == FL_VALUE_NULL)
+	if (found->state == FL_CELL_NULL)
 		return 0;
-	const struct fl_table_def *def = (const struct fl_table_def *)(const void *)j->row->table;
-	bool const is_moment = kind_of(&def->defs[column]) == TIME;
 	*ret = FL_FALSE;
 	for (const struct fl_constant *k = c->constant; k != NULL; k = k->next) {
-		int const order = compare(&value, k, is_moment);
+		int const order = compare(def, &value, k);
 		if (c->test == FL_TEST_LESS	     ? order < 0
 			: c->test == FL_TEST_GREATER ? order > 0
 						     : order == 0)
@@ -264,10 +269,18 @@ static int judge(const struct judge *j, const struct fl_condition *c, enum fl_tr
 	}
 }
 
-int fl_conditions_judge(const struct fl_conditions *conditions, const struct fl_row *row,
+int fl_conditions_judge(const struct fl_conditions *conditions, const struct fl_image *image,
 	const unsigned *columns, struct fl_buf *scratch, enum fl_truth *ret, struct fl_err *err)
 {
-	struct judge const j = { conditions, row, columns, scratch, err };
 	*ret = FL_TRUE;
-	return conditions->root != NULL ? judge(&j, conditions->root, ret) : 0;
+	if (conditions->root == NULL)
+		return 0;
+	struct judge const j = { .conditions = conditions,
+		.def = (const struct fl_table_def *)(const void *)image->row->table,
+		.found = image->found,
+		.columns = columns,
+		.scratch = scratch,
+		.err = err };
+	int code = fl_row_check_known(image->row, err);
+	return code < 0 ? code : judge(&j, conditions->root, ret);
 }

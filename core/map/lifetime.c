@@ -2,8 +2,6 @@
 #include "map/lifetime.h"
 
 #include "binlog/row.h"
-#include "binlog/value.h"
-#include "map/fields.h"
 
 /* What every cache takes; 68 years. */
 enum { LONGEST = INT32_MAX };
@@ -44,12 +42,6 @@ int fl_lifetime_set_jitter(const char *jitter, struct fl_lifetime *lifetime, str
 	return 0;
 }
 
-static bool is_integer(const struct fl_column_def *def)
-{
-	return fl_type_is_integer(def->type) && def->form == FL_FORM_NUMBER &&
-	       def->type != FL_TYPE_YEAR;
-}
-
 int fl_lifetime_fit(const struct fl_table_def *def, unsigned column, struct fl_err *err)
 {
 	const struct fl_column_def *const c = &def->defs[column];
@@ -62,7 +54,7 @@ int fl_lifetime_fit(const struct fl_table_def *def, unsigned column, struct fl_e
 	case FL_TYPE_TIMESTAMP2:
 		return 0;
 	default:
-		if (is_integer(c))
+		if (fl_cell_is_int(c))
 			return 0;
 		return fl_err_set(err, FL_EINVAL,
 			"ttl: the column %.*s is neither DATE, DATETIME, TIMESTAMP nor an integer",
@@ -120,39 +112,53 @@ static uint32_t shorten(uint32_t seconds, unsigned percent, uint64_t *random)
 	return seconds - (uint32_t)(percent > 0 ? next_random(random) % (most + 1) : 0);
 }
 
-int fl_lifetime_left(const struct fl_lifetime *lifetime, const struct fl_row *row, unsigned column,
-	int64_t now, struct fl_buf *scratch, uint64_t *random, uint32_t *ret, struct fl_err *err)
+/* When the column says that it ends. 1; 0 if it says never; FL_E... if it can't be told. */
+static int end_of(const struct fl_image *image, unsigned column, struct fl_buf *scratch,
+	int64_t *ret, struct fl_err *err)
+{
+	const struct fl_table_def *def =
+		(const struct fl_table_def *)(const void *)image->row->table;
+	const struct fl_found *found = &image->found[column];
+	struct fl_value value;
+	if (found->state == FL_CELL_ABSENT)
+		return fl_cell_refuse_absent(image->row, column, err);
+	int code = fl_row_check_known(image->row, err);
+	if (code < 0 || found->state == FL_CELL_NULL)
+		return code;
+	fl_buf_clear(scratch);
+	code = fl_value_decode(&def->defs[column], found->cell, scratch, &value);
+	if (code < 0)
+		return fl_row_explain(def, column, code, err);
+	switch (value.kind) {
+	case FL_VALUE_INT:
+		*ret = value.i;
+		return 1;
+	case FL_VALUE_UINT:
+		*ret = value.u > INT64_MAX ? INT64_MAX : (int64_t)value.u;
+		return 1;
+	default:
+		break;
+	}
+	if (read_moment(value.bytes, ret))
+		return 1;
+	if (value.bytes.size >= 10 && memcmp(value.bytes.data, "0000-00-00", 10) == 0)
+		return 0;
+	return fl_err_set(err, FL_EUNSUPPORTED, "ttl: %.*s is no moment",
+		(int)(value.bytes.size < 40 ? value.bytes.size : 40), value.bytes.data);
+}
+
+int fl_lifetime_left(const struct fl_lifetime *lifetime, const struct fl_image *image,
+	unsigned column, int64_t now, struct fl_buf *scratch, uint64_t *random, uint32_t *ret,
+	struct fl_err *err)
 {
 	*ret = lifetime->seconds;
 	if (lifetime->column.data != NULL) {
-		struct fl_value value;
 		int64_t until = 0;
-		bool known = true;
-		if (!fl_field_is_present(row, column))
-			return fl_field_refuse_absent(row, column, err);
-		int code = fl_row_value(row, column, scratch, &value, err);
+		int code = end_of(image, column, scratch, &until, err);
 		if (code < 0)
 			return code;
-		switch (value.kind) {
-		case FL_VALUE_NULL:
+		if (code == 0)
 			return 1;
-		case FL_VALUE_INT:
-			until = value.i;
-			break;
-		case FL_VALUE_UINT:
-			until = value.u > INT64_MAX ? INT64_MAX : (int64_t)value.u;
-			break;
-		default:
-			known = read_moment(value.bytes, &until);
-			break;
-		}
-		if (!known && value.bytes.size >= 10 &&
-			memcmp(value.bytes.data, "0000-00-00", 10) == 0)
-			return 1; /* never, as NULL is */
-		if (!known)
-			return fl_err_set(err, FL_EUNSUPPORTED, "ttl: %.*s is no moment",
-				(int)(value.bytes.size < 40 ? value.bytes.size : 40),
-				value.bytes.data);
 		if (until <= now)
 			return 0;
 		*ret = until - now > LONGEST ? LONGEST : (uint32_t)(until - now);

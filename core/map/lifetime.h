@@ -7,7 +7,7 @@
 #ifndef FL_LIFETIME_H
 #define FL_LIFETIME_H
 
-#include "binlog/table.h"
+#include "map/cells.h"
 
 struct fl_lifetime {
 	uint32_t seconds;	/* 0: for ever */
@@ -25,10 +25,11 @@ int fl_lifetime_set_jitter(const char *jitter, struct fl_lifetime *lifetime, str
  * TIMESTAMP. 0 or FL_EINVAL. */
 int fl_lifetime_fit(const struct fl_table_def *def, unsigned column, struct fl_err *err);
 
-/* The seconds that the row's value has left at `now` (since 1970 UTC); 0: it does not expire.
+/* The seconds that a row's value has left at `now` (since 1970 UTC); 0: it does not expire.
  * `column` is that of its name. `*random` is the state of a generator, never 0. 1; 0 if it has
  * expired; FL_E... if it can't be told. */
-int fl_lifetime_left(const struct fl_lifetime *lifetime, const struct fl_row *row, unsigned column,
-	int64_t now, struct fl_buf *scratch, uint64_t *random, uint32_t *ret, struct fl_err *err);
+int fl_lifetime_left(const struct fl_lifetime *lifetime, const struct fl_image *image,
+	unsigned column, int64_t now, struct fl_buf *scratch, uint64_t *random, uint32_t *ret,
+	struct fl_err *err);
 
 #endif

@@ -212,6 +212,8 @@ int fl_map_add(struct fl_map *map, const struct fl_map_rule *rule, struct fl_err
 	if (code < 0)
 		return code;
 
+	if (fl_index_add(&map->index, made, memory) < 0)
+		return out_of_memory(err);
 	struct fl_rule **last = &map->rules;
 	while (*last != NULL)
 		last = &(*last)->next;
@@ -322,10 +324,8 @@ void fl_map_fold_case(struct fl_map *map, bool fold)
 
 bool fl_map_wants(const struct fl_map *map, struct fl_bytes db, struct fl_bytes table)
 {
-	for (const struct fl_rule *rule = map->rules; rule != NULL; rule = rule->next)
-		if (fl_table_pattern_matches(&rule->pattern, db, table, map->fold_case))
-			return true;
-	return false;
+	struct fl_index_walk walk = fl_index_walk_from(&map->index, db, table, map->fold_case);
+	return fl_index_next(&walk) != NULL;
 }
 
 static bool is_for(const char *sinks, const char *sink)

@@ -16,30 +16,32 @@ struct fl_mapper *fl_mapper_create(
 	struct fl_mapper *m = calloc(1, sizeof(*m));
 	if (m == NULL)
 		return NULL;
-	m->map = map;
+	m->use_rules.map = map;
 	m->on_doubt = on_doubt;
 	m->random = (uint64_t)(uintptr_t)m | 1;
-	bool first = false;
 	for (const struct fl_sink_name *n = map->match_first; n != NULL; n = n->next)
-		first |= strcmp(n->name, sink) == 0;
+		m->use_rules.first |= strcmp(n->name, sink) == 0;
 	size_t most = 1;
 	for (const struct fl_rule *rule = map->rules; rule != NULL; rule = rule->next)
 		most++;
 	m->rules = calloc(most, sizeof(*m->rules));
 	m->generations = calloc(most, sizeof(*m->generations));
 	m->generations_before = calloc(most, sizeof(*m->generations));
-	if (m->rules == NULL || m->generations == NULL || m->generations_before == NULL)
+	m->generation_of = calloc(most, sizeof(struct fl_generation *));
+	if (m->rules == NULL || m->generations == NULL || m->generations_before == NULL ||
+		m->generation_of == NULL)
 		goto fail;
 	for (const struct fl_rule *rule = map->rules; rule != NULL; rule = rule->next) {
 		if (!fl_rule_is_for(rule, sink))
 			continue;
+		if (fl_index_add(&m->use_rules.index, rule, &m->memory) < 0)
+			goto fail;
+		if (rule->has_generation) {
+			m->generation_of[m->rule_count] = &m->generations[m->generation_count++];
+			fl_generation_begin(m->generation_of[m->rule_count], rule);
+		}
 		m->rules[m->rule_count++] = rule;
-		if (rule->has_generation)
-			fl_generation_begin(&m->generations[m->generation_count++], rule);
 	}
-	m->uses = fl_use_cache_create(map, m->rules, m->rule_count, first);
-	if (m->uses == NULL)
-		goto fail;
 	return m;
 fail:
 	fl_mapper_destroy(m);
@@ -50,7 +52,8 @@ void fl_mapper_destroy(struct fl_mapper *m)
 {
 	if (m == NULL)
 		return;
-	fl_use_cache_destroy(m->uses);
+	fl_uses_finish(&m->uses);
+	fl_arena_finish(&m->memory);
 	fl_buf_finish(&m->bytes);
 	fl_buf_finish(&m->scratch);
 	fl_buf_finish(&m->notice);
@@ -60,6 +63,7 @@ void fl_mapper_destroy(struct fl_mapper *m)
 	free(m->places);
 	free(m->generations);
 	free(m->generations_before);
+	free(m->generation_of);
 	free(m->rules);
 	free(m);
 }
@@ -67,7 +71,7 @@ void fl_mapper_destroy(struct fl_mapper *m)
 const char *fl_mapper_missing(
 	struct fl_mapper *m, const struct fl_table *table, const char **ret_key)
 {
-	const struct fl_table_use *use = fl_use_cache_find(m->uses, table);
+	const struct fl_table_use *use = fl_uses_find(&m->uses, &m->use_rules, table);
 	for (size_t i = 0; use != NULL && i < use->rule_count; i++) {
 		const struct fl_rule_use *of = &use->rules[i];
 		for (size_t t = 0; t < of->rule->template_count; t++)
@@ -126,12 +130,21 @@ static bool just_done(const struct fl_mapper *m, enum fl_operation_kind kind, st
 	return false;
 }
 
-struct fl_generation *fl_mapper_generation(const struct fl_mapper *m, const struct fl_rule *rule)
+static struct fl_generation *find_generation(const struct fl_mapper *m, const struct fl_rule *rule)
 {
 	size_t i = 0;
 	while (m->generations[i].rule != rule)
 		i++;
 	return &m->generations[i];
+}
+
+/* As they are before the transaction, once one of them is to move. */
+static void save_generations(struct fl_mapper *m)
+{
+	if (!m->generations_moved)
+		memcpy(m->generations_before, m->generations,
+			m->generation_count * sizeof(*m->generations));
+	m->generations_moved = true;
 }
 
 /* Tells readers a generation. */
@@ -155,7 +168,8 @@ int fl_mapper_clear(struct fl_mapper *m, const struct fl_rule *rule,
 	struct fl_buf *cleared)
 {
 	if (template->has_generation) {
-		struct fl_generation *generation = fl_mapper_generation(m, rule);
+		struct fl_generation *generation = find_generation(m, rule);
+		save_generations(m);
 		fl_generation_next(generation);
 		generation->is_due = true;
 		if (cleared != NULL) {
@@ -165,7 +179,7 @@ int fl_mapper_clear(struct fl_mapper *m, const struct fl_rule *rule,
 		}
 		return 0;
 	}
-	struct key key = { .exists = true, .at = m->bytes.size };
+	struct key key = { .at = m->bytes.size };
 	enum fl_operation_kind kind =
 		fl_template_pattern(template, db, table, &m->bytes) ? FL_KEY_CLEAR : FL_KEY_DELETE;
 	if (m->bytes.failed)
@@ -188,7 +202,7 @@ int fl_mapper_clear(struct fl_mapper *m, const struct fl_rule *rule,
 static struct fl_bytes pattern_name(
 	const struct fl_mapper *m, struct fl_bytes name, struct fl_bytes pattern)
 {
-	if (m->map->fold_case)
+	if (m->use_rules.map->fold_case)
 		return (struct fl_bytes){ 0 };
 	if (name.data != NULL || memchr(pattern.data, '*', pattern.size) != NULL ||
 		memchr(pattern.data, '?', pattern.size) != NULL)
@@ -205,7 +219,8 @@ static int clear_table(struct fl_mapper *m, struct fl_bytes db, struct fl_bytes 
 	int code = 0;
 	for (size_t i = 0; i < m->rule_count && code == 0; i++) {
 		const struct fl_rule *rule = m->rules[i];
-		if (!fl_table_pattern_matches(&rule->pattern, db, table, m->map->fold_case))
+		if (!fl_table_pattern_matches(
+			    &rule->pattern, db, table, m->use_rules.map->fold_case))
 			continue;
 		if (doubt && m->on_doubt == FL_ON_DOUBT_HALT) {
 			code = fl_err_set(err, FL_EUNSUPPORTED, "%.*s", (int)why.size, why.data);
@@ -248,20 +263,22 @@ static int map_statement(struct fl_mapper *m, const struct fl_change *change, st
 	return code;
 }
 
-static int map_change(struct fl_mapper *m, const struct fl_change *change, struct fl_err *err)
+static const struct fl_table *table_of(const struct fl_change *change)
+{
+	return change->op == FL_DELETE ? change->before.table : change->after.table;
+}
+
+/* What is no change of a row; not inlined, so that rows pass by it quickly. */
+static __attribute__((noinline)) int map_other(
+	struct fl_mapper *m, const struct fl_change *change, struct fl_err *err)
 {
 	struct fl_bytes db = change->db.size > 0 ? change->db : (struct fl_bytes){ 0 };
 	struct fl_bytes table = change->table.size > 0 ? change->table : (struct fl_bytes){ 0 };
-	switch (change->op) {
-	case FL_TRUNCATE:
-		return clear_table(m, db, table, false, (struct fl_bytes){ "TRUNCATE", 8 }, err);
-	case FL_DDL:
+	if (change->op == FL_DDL)
 		return map_statement(m, change, err);
-	case FL_DOUBT:
-		return clear_table(m, db, table, true, change->doubt, err);
-	default:
-		return fl_mapper_row(m, change, err);
-	}
+	return change->op == FL_TRUNCATE
+		       ? clear_table(m, db, table, false, (struct fl_bytes){ "TRUNCATE", 8 }, err)
+		       : clear_table(m, db, table, true, change->doubt, err);
 }
 
 /* What rows kill by pattern goes first: a cache that can't do it within a transaction would else
@@ -298,34 +315,50 @@ static int end_transaction(struct fl_mapper *m)
 	return code;
 }
 
+static __attribute__((noinline)) int refuse(struct fl_mapper *m,
+	const struct fl_transaction *transaction, const struct fl_change *change,
+	const struct fl_err *why, int code, struct fl_err *err)
+{
+	size_t const number = (size_t)(change - transaction->changes) + 1;
+	fl_mapper_undo(m);
+	if (code == FL_ENOMEM)
+		return fl_err_set(err, code, "out of memory");
+	return fl_err_set(err, code, "change %zu of the transaction (%.*s.%.*s): %s", number,
+		(int)change->db.size, change->db.data, (int)change->table.size, change->table.data,
+		why->text);
+}
+
 int fl_mapper_add(struct fl_mapper *m, const struct fl_transaction *transaction, uint32_t index,
 	struct fl_err *err)
 {
-	size_t const generations = m->generation_count * sizeof(*m->generations);
+	const struct fl_change *change = transaction->changes;
+	const struct fl_change *const end = change + transaction->change_count;
+	struct fl_err why;
+	int code = 0;
 	m->bytes_before = m->bytes.size;
 	m->first = m->count;
 	m->transaction = index;
 	m->kill_count = 0;
-	m->has_clear = false;
+	m->has_clear = m->generations_moved = false;
 	m->now = 0;
-	if (generations > 0)
-		memcpy(m->generations_before, m->generations, generations);
-	for (size_t i = 0; i < transaction->change_count && m->rule_count > 0; i++) {
-		const struct fl_change *change = &transaction->changes[i];
-		struct fl_err why;
-		int code = map_change(m, change, &why);
-		if (code == 0 && i + 1 == transaction->change_count)
-			code = end_transaction(m);
-		if (code == 0)
-			continue;
-		fl_mapper_undo(m);
-		if (code == FL_ENOMEM)
-			return fl_err_set(err, code, "out of memory");
-		return fl_err_set(err, code, "change %zu of the transaction (%.*s.%.*s): %s", i + 1,
-			(int)change->db.size, change->db.data, (int)change->table.size,
-			change->table.data, why.text);
+	if (m->rule_count == 0)
+		return 0;
+	for (; change < end; change++) {
+		if (change->op <= FL_DELETE) {
+			struct fl_table_use *use =
+				fl_uses_find(&m->uses, &m->use_rules, table_of(change));
+			if (use != NULL && use->rule_count == 0)
+				continue;
+			code = use != NULL ? fl_mapper_row(m, use, change, &why) : FL_ENOMEM;
+		} else {
+			code = map_other(m, change, &why);
+		}
+		if (code < 0)
+			return refuse(m, transaction, change, &why, code, err);
 	}
-	return 0;
+	if (m->kill_count > 0 || m->generations_moved)
+		code = end_transaction(m);
+	return code < 0 ? refuse(m, transaction, end - 1, &why, code, err) : 0;
 }
 
 bool fl_mapper_has_clear(const struct fl_mapper *m)
@@ -343,7 +376,7 @@ void fl_mapper_undo(struct fl_mapper *m)
 	m->count = m->first;
 	m->bytes.size = m->bytes_before;
 	m->bytes.failed = false;
-	if (m->generation_count > 0)
+	if (m->generations_moved)
 		memcpy(m->generations, m->generations_before,
 			m->generation_count * sizeof(*m->generations));
 }
@@ -368,6 +401,7 @@ void fl_mapper_format(const struct fl_mapper *m, struct fl_buf *out)
 
 int fl_mapper_resume(struct fl_mapper *m, struct fl_bytes *position, struct fl_err *err)
 {
+	m->generations_moved = false;
 	for (size_t i = 0; i < m->generation_count; i++)
 		fl_generation_begin(&m->generations[i], m->generations[i].rule);
 	return fl_generations_parse(position, m->generations, m->generation_count, err);

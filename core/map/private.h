@@ -11,9 +11,8 @@
 #include "map/rule.h"
 #include "map/use.h"
 
-/* A key, rendered into the bytes. */
+/* A key, rendered into the bytes. Size 0: there is none. */
 struct key {
-	bool exists;
 	size_t at, size;
 };
 
@@ -29,13 +28,16 @@ struct place {
 };
 
 struct fl_mapper {
-	const struct fl_map *map;
 	enum fl_on_doubt on_doubt;
-	struct fl_use_cache *uses;
 	size_t rule_count;
-	const struct fl_rule **rules; /* this sink's, in the order of the file */
-	size_t generation_count;      /* of the rules that have them */
+	const struct fl_rule **rules;  /* this sink's, in the order of the file */
+	struct fl_use_rules use_rules; /* the same, by the tables' names */
+	struct fl_uses uses;
+	struct fl_arena memory;					/* of what is made once */
+	size_t generation_count;				/* of the rules that have them */
 	struct fl_generation *generations, *generations_before; /* and before the transaction */
+	struct fl_generation **generation_of;			/* by the rule's number */
+	bool generations_moved; /* in the transaction: only then are there those before it */
 
 	struct fl_buf bytes;
 	size_t count, capacity;
@@ -51,6 +53,7 @@ struct fl_mapper {
 	struct kill *kills;	     /* patterns that rows of the transaction under way ask for */
 	size_t rule_first, rule_old; /* where the operations of a rule and row begin, and how many
 				      * of them are of keys that it has left */
+	bool has_old;		     /* the row has such keys, by any rule */
 	int64_t now;	 /* of that transaction: seconds since 1970, 0 until asked for */
 	uint64_t random; /* the state of a generator */
 	struct fl_buf scratch;
@@ -63,30 +66,53 @@ struct fl_mapper {
 
 /* A row's value, rendered into the bytes when the first key asks for it. */
 struct value {
-	struct value *shared; /* that of all rules that want the row as it is */
-	bool tried;	      /* only then is set what follows */
-	int code;	      /* 1; 0: there is none; FL_E... */
+	bool tried; /* only then is set what follows */
+	int code;   /* 1; 0: there is none; FL_E... */
 	size_t at, size;
 	uint32_t ttl;
-	struct fl_err why;
+	struct fl_err *why; /* memory for it, which is large: values are copied without */
 };
+
+/* The images of a change, as a rule sees them: a row that it does not want is not there. */
+struct images {
+	const struct fl_image *before, *after;
+	const struct fl_table *table;
+	bool unknown;	     /* of `after`: it may be one that is not wanted */
+	struct value *plain; /* that of all rules that want the row as it is */
+};
+
+/* Makes room for another operation. 0 or FL_ENOMEM. */
+int fl_mapper_grow(struct fl_mapper *m);
+
+/* Appends an operation. 0 or FL_ENOMEM. */
+static inline int fl_mapper_push(
+	struct fl_mapper *m, struct fl_operation operation, struct place place)
+{
+	if (m->count == m->capacity && fl_mapper_grow(m) < 0)
+		return FL_ENOMEM;
+	m->has_clear |= operation.kind == FL_KEY_CLEAR;
+	operation.transaction = m->transaction;
+	m->places[m->count] = place;
+	m->operations[m->count++] = operation;
+	return 0;
+}
 
 /* rows.c */
 
-/* Appends an operation. 0 or FL_ENOMEM. */
-int fl_mapper_push(struct fl_mapper *m, struct fl_operation operation, struct place place);
-/* A change of one row. As fl_mapper_add(). */
-int fl_mapper_row(struct fl_mapper *m, const struct fl_change *change, struct fl_err *err);
+/* A change of one row of a table that rules are for. As fl_mapper_add(). */
+int fl_mapper_row(struct fl_mapper *m, struct fl_table_use *use, const struct fl_change *change,
+	struct fl_err *err);
 
 /* render.c */
 
-/* Renders a row's key, or the pattern of keys where the template has {*}. 0, `ret` telling whether
- * there is such a key; FL_ENOMEM; FL_EUNSUPPORTED and why if it can't be known. */
-int fl_key_render(struct fl_mapper *m, const struct fl_rule *rule,
-	const struct fl_template_use *use, const struct fl_row *row, struct key *ret,
-	struct fl_err *why);
-/* Makes the value, unless that has been tried. */
-void fl_value_make(struct fl_mapper *m, struct fl_rule_use *use, const struct fl_row *row,
+/* Renders the keys of both images, or the patterns of keys where the template has {*}; an old one
+ * that is also the new one counts as none. 0; FL_ENOMEM; FL_EUNSUPPORTED and why they can't be
+ * known. */
+int fl_keys_render(struct fl_mapper *m, const struct fl_rule_use *rule,
+	const struct fl_template_use *use, const struct images *images, struct key *ret_old,
+	struct key *ret_now, struct fl_err *why);
+/* Makes the value of the image after, unless that has been tried. */
+void fl_value_make(struct fl_mapper *m, const struct fl_rule_use *use, const struct images *images,
 	struct value *value);
 
 /* mapper.c */
@@ -94,8 +120,6 @@ void fl_value_make(struct fl_mapper *m, struct fl_rule_use *use, const struct fl
 /* Takes a line down for fl_mapper_notice(). */
 void fl_mapper_tell(struct fl_mapper *m, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
-/* Only of a rule that has one. */
-struct fl_generation *fl_mapper_generation(const struct fl_mapper *m, const struct fl_rule *rule);
 /* Forgets every key that a template can have given. `cleared` (may be NULL) takes down the patterns
  * that were not just cleared. */
 int fl_mapper_clear(struct fl_mapper *m, const struct fl_rule *rule,

@@ -9,24 +9,18 @@
 /* Of an operation, until the row is done: it deletes a key that the row has left. */
 enum { IS_OLD = 1 << 30 };
 
-int fl_mapper_push(struct fl_mapper *m, struct fl_operation operation, struct place place)
+int fl_mapper_grow(struct fl_mapper *m)
 {
-	if (m->count == m->capacity) {
-		size_t capacity = m->capacity == 0 ? 256 : m->capacity * 2;
-		void *grown = realloc(m->operations, capacity * sizeof(*m->operations));
-		if (grown == NULL)
-			return FL_ENOMEM;
-		m->operations = grown;
-		grown = realloc(m->places, capacity * sizeof(*m->places));
-		if (grown == NULL)
-			return FL_ENOMEM;
-		m->places = grown;
-		m->capacity = capacity;
-	}
-	m->has_clear |= operation.kind == FL_KEY_CLEAR;
-	operation.transaction = m->transaction;
-	m->operations[m->count] = operation;
-	m->places[m->count++] = place;
+	size_t capacity = m->capacity == 0 ? 256 : m->capacity * 2;
+	void *grown = realloc(m->operations, capacity * sizeof(*m->operations));
+	if (grown == NULL)
+		return FL_ENOMEM;
+	m->operations = grown;
+	grown = realloc(m->places, capacity * sizeof(*m->places));
+	if (grown == NULL)
+		return FL_ENOMEM;
+	m->places = grown;
+	m->capacity = capacity;
 	return 0;
 }
 
@@ -52,36 +46,41 @@ static int doubt(struct fl_mapper *m, const struct fl_rule *rule, bool *noticed,
 	return 0;
 }
 
-/* The two images of a change, as a rule sees them: a row that it does not want is not there. */
-struct images {
-	const struct fl_row *before, *after;
-	const struct fl_row *any; /* one that is in the log */
-	bool unknown;		  /* of `after`: it may be one that is not wanted */
-};
-
 /* Whether the rule wants the row. 1, 0, or FL_E... and why it can't be told. */
-static int judge(struct fl_mapper *m, const struct fl_rule_use *use, const struct fl_row *row,
+static int judge(struct fl_mapper *m, const struct fl_rule_use *use, const struct fl_image *image,
 	struct fl_err *why)
 {
 	enum fl_truth truth = FL_FALSE;
 	if (!use->can_judge)
 		return fl_err_set(why, FL_EUNSUPPORTED, "%s", use->missing);
 	int code = fl_conditions_judge(
-		&use->rule->only_when, row, use->only_when, &m->scratch, &truth, why);
+		&use->rule->only_when, image, use->only_when, &m->scratch, &truth, why);
 	if (code < 0 || truth != FL_TRUE)
 		return code;
 	if (use->rule->delete_when.root == NULL)
 		return 1;
 	code = fl_conditions_judge(
-		&use->rule->delete_when, row, use->delete_when, &m->scratch, &truth, why);
+		&use->rule->delete_when, image, use->delete_when, &m->scratch, &truth, why);
 	return code < 0 ? code : truth != FL_TRUE;
+}
+
+/* Whether the conditions' columns have not changed, so that both images are judged at once. */
+static bool is_judged_the_same(const struct fl_rule_use *use, const struct images *images)
+{
+	const struct fl_rule *rule = use->rule;
+	return images->before != NULL && images->after != NULL && use->can_judge &&
+	       fl_cells_are_same(images->before, images->after, use->only_when,
+		       rule->only_when.column_count) &&
+	       fl_cells_are_same(images->before, images->after, use->delete_when,
+		       rule->delete_when.column_count);
 }
 
 static int judge_both(
 	struct fl_mapper *m, struct fl_rule_use *use, struct images *images, struct fl_err *err)
 {
 	struct fl_err why;
-	int code = images->before != NULL ? judge(m, use, images->before, &why) : 1;
+	bool const same = is_judged_the_same(use, images);
+	int code = images->before != NULL && !same ? judge(m, use, images->before, &why) : 1;
 	if (code == FL_ENOMEM)
 		return code;
 	/* Where it can't be told, there may have been keys of it: taking them away does no harm. */
@@ -90,10 +89,12 @@ static int judge_both(
 	code = images->after != NULL ? judge(m, use, images->after, &why) : 1;
 	if (code == FL_ENOMEM)
 		return code;
+	if (code == 0 && same)
+		images->before = NULL;
 	if (code == 0)
 		images->after = NULL;
 	images->unknown = code < 0;
-	return code < 0 ? doubt(m, use->rule, &use->noticed, images->any->table, why.text, err) : 0;
+	return code < 0 ? doubt(m, use->rule, &use->noticed, images->table, why.text, err) : 0;
 }
 
 /* A key that gets the row's value, or is deleted where there is none or it can't be told. */
@@ -102,12 +103,11 @@ static int push_value(struct fl_mapper *m, struct fl_rule_use *use, const struct
 {
 	if (use->rule->form == FL_FORM_OF_NONE || images->unknown)
 		return push_delete(m, key);
-	fl_value_make(m, use, images->after, value);
+	fl_value_make(m, use, images, value);
 	if (value->code == FL_ENOMEM || m->bytes.failed)
 		return FL_ENOMEM;
 	if (value->code < 0) {
-		int code = doubt(
-			m, use->rule, &use->noticed, images->any->table, value->why.text, err);
+		int code = doubt(m, use->rule, &use->noticed, images->table, value->why->text, err);
 		return code < 0 ? code : push_delete(m, key);
 	}
 	if (value->code == 0)
@@ -187,6 +187,7 @@ static int push_old(struct fl_mapper *m, struct key key)
 	struct fl_operation operation = m->operations[last];
 	struct place const place = m->places[last];
 	operation.flags |= IS_OLD;
+	m->has_old = true;
 	memmove(m->operations + to + 1, m->operations + to, (last - to) * sizeof(operation));
 	memmove(m->places + to + 1, m->places + to, (last - to) * sizeof(place));
 	m->operations[to] = operation;
@@ -221,72 +222,83 @@ static void settle_rules(struct fl_mapper *m, size_t first)
 	m->count = kept;
 }
 
+/* What a template's keys are can't be told: all of them go. */
+static int clear(struct fl_mapper *m, const struct fl_rule_use *rule, struct fl_template_use *use,
+	const struct fl_table *table, const struct fl_err *why, struct fl_err *err)
+{
+	int code = doubt(m, rule->rule, &use->noticed, table, why->text, err);
+	return code < 0 ? code
+			: fl_mapper_clear(
+				  m, rule->rule, use->template, table->db, table->name, NULL);
+}
+
 /* One template of a rule: the old image's key goes, the new one's gets the value (a key of the
  * rule's own) or goes as well (a key to invalidate). */
-static int map_template(struct fl_mapper *m, struct fl_rule_use *rule, size_t index,
+static int map_template(struct fl_mapper *m, struct fl_rule_use *rule, struct fl_template_use *use,
 	const struct images *images, struct value *value, struct fl_err *err)
 {
-	struct fl_template_use *use = &rule->templates[index];
-	struct key old = { 0 }, now = { 0 };
+	struct key old, now;
 	struct fl_err why;
-	int code = 0;
-	if (use->missing != NULL)
-		code = fl_err_set(&why, FL_EUNSUPPORTED, "%s", use->missing);
-	if (code == 0 && images->before != NULL)
-		code = fl_key_render(m, rule->rule, use, images->before, &old, &why);
-	if (code == 0 && images->after != NULL)
-		code = fl_key_render(m, rule->rule, use, images->after, &now, &why);
-	if (code == FL_ENOMEM)
-		return code;
-	if (code < 0) {
-		const struct fl_table *table = images->any->table;
-		code = doubt(m, rule->rule, &use->noticed, table, why.text, err);
-		return code < 0 ? code
-				: fl_mapper_clear(m, rule->rule, use->template, table->db,
-					  table->name, NULL);
-	}
-
-	if (old.exists && now.exists && old.size == now.size &&
-		memcmp(m->bytes.data + old.at, m->bytes.data + now.at, old.size) == 0) {
-		m->bytes.size = now.at;
-		now = old;
-		old.exists = false;
-	}
-	if (old.exists)
+	int code = fl_keys_render(m, rule, use, images, &old, &now, &why);
+	if (code < 0)
+		return code == FL_ENOMEM ? code : clear(m, rule, use, images->table, &why, err);
+	if (old.size > 0)
 		code = use->template->has_any ? push_kill(m, use->template, old) : push_old(m, old);
-	if (now.exists && code == 0)
-		code = index < rule->rule->key_count ? push_value(m, rule, images, now, value, err)
-						     : push_kill(m, use->template, now);
+	if (now.size > 0 && code == 0)
+		code = use->is_key ? push_value(m, rule, images, now, value, err)
+				   : push_kill(m, use->template, now);
 	return code;
 }
 
-int fl_mapper_row(struct fl_mapper *m, const struct fl_change *change, struct fl_err *err)
+static int map_rule(struct fl_mapper *m, struct fl_rule_use *rule, const struct images *images,
+	struct fl_err *err)
 {
-	const struct fl_row *row = change->op == FL_DELETE ? &change->before : &change->after;
-	struct fl_table_use *use = fl_use_cache_find(m->uses, row->table);
-	if (use == NULL)
-		return FL_ENOMEM;
-	size_t const first = m->count;
-	struct value plain; /* what rules that want all columns as JSON share */
-	plain.tried = false;
+	struct fl_err why;
+	struct value value;
+	struct images judged;
 	int code = 0;
-	for (size_t r = 0; r < use->rule_count && code == 0; r++) {
-		struct fl_rule_use *rule = &use->rules[r];
-		struct images images = { .before = change->op != FL_INSERT ? &change->before : NULL,
-			.after = change->op != FL_DELETE ? &change->after : NULL,
-			.any = row };
-		struct value own;
-		own.shared = &plain;
-		own.tried = false;
-		m->rule_first = m->count;
-		m->rule_old = 0;
-		if (rule->rule->has_conditions)
-			code = judge_both(m, rule, &images, err);
-		if (images.before == NULL && images.after == NULL)
-			continue;
-		for (size_t t = 0; t < rule->rule->template_count && code == 0; t++)
-			code = map_template(m, rule, t, &images, &own, err);
+	if (rule->rule->has_conditions) {
+		judged = *images;
+		code = judge_both(m, rule, &judged, err);
+		if (code < 0 || (judged.before == NULL && judged.after == NULL))
+			return code;
+		images = &judged;
 	}
-	settle_rules(m, first);
+	value.tried = false;
+	value.why = &why;
+	m->rule_first = m->count;
+	m->rule_old = 0;
+	struct fl_template_use *use = rule->templates;
+	do
+		code = map_template(m, rule, use, images, &value, err);
+	while (++use < rule->templates_end && code == 0);
+	return code;
+}
+
+int fl_mapper_row(struct fl_mapper *m, struct fl_table_use *use, const struct fl_change *change,
+	struct fl_err *err)
+{
+	struct fl_err why;
+	struct value plain;
+	struct images images = { .table = &use->def->table, .plain = &plain };
+	size_t const first = m->count;
+	int code = 0;
+	plain.tried = false;
+	plain.why = &why;
+	m->has_old = false;
+	if (change->op != FL_INSERT) {
+		use->before.row = &change->before;
+		fl_cells_find(&use->named, &use->before);
+		images.before = &use->before;
+	}
+	if (change->op != FL_DELETE) {
+		use->after.row = &change->after;
+		fl_cells_find(&use->named, &use->after);
+		images.after = &use->after;
+	}
+	for (size_t r = 0; r < use->rule_count && code == 0; r++)
+		code = map_rule(m, &use->rules[r], &images, err);
+	if (m->has_old)
+		settle_rules(m, first);
 	return code;
 }

@@ -7,17 +7,9 @@
 
 #include "map/condition.h"
 #include "map/fields.h"
+#include "map/index.h"
 #include "map/lifetime.h"
 #include "map/template.h"
-
-enum fl_value_form {
-	FL_FORM_OF_NONE, /* keys are only deleted */
-	FL_FORM_OF_JSON,
-	FL_FORM_OF_HASH,
-	FL_FORM_OF_MSGPACK,
-	FL_FORM_OF_COLUMN,
-	FL_FORM_OF_TEMPLATE,
-};
 
 struct fl_rule {
 	struct fl_rule *next; /* in the order of the file */
@@ -41,6 +33,7 @@ struct fl_rule {
 
 struct fl_map {
 	struct fl_rule *rules;
+	struct fl_index index; /* of all of them */
 	bool fold_case;
 	struct fl_sink_name {
 		struct fl_sink_name *next;

@@ -158,13 +158,37 @@ int fl_template_compile(struct fl_bytes text, enum fl_template_use_for use, stru
 	return use != FL_TEMPLATE_VALUE ? check_beginning(&template, text, err) : 0;
 }
 
+static bool has_meaning(char c)
+{
+	static const bool meaning[256] = {
+		['*'] = true, ['?'] = true, ['['] = true, [']'] = true, ['\\'] = true
+	};
+	return meaning[(uint8_t)c];
+}
+
+void fl_template_escape(struct fl_buf *out, size_t at)
+{
+	size_t count = 0;
+	for (size_t i = at; i < out->size; i++)
+		count += has_meaning(out->data[i]);
+	if (count == 0 || fl_buf_reserve(out, count) == NULL)
+		return;
+	/* From the end: what follows has moved by then. */
+	size_t from = out->size, to = out->size + count;
+	out->size = to;
+	while (from < to) {
+		char const c = out->data[--from];
+		out->data[--to] = c;
+		if (has_meaning(c))
+			out->data[--to] = '\\';
+	}
+}
+
 void fl_template_append_escaped(struct fl_buf *out, struct fl_bytes text)
 {
-	for (size_t i = 0; i < text.size; i++) {
-		if (strchr("*?[]\\", text.data[i]) != NULL && text.data[i] != '\0')
-			fl_buf_char(out, '\\');
-		fl_buf_char(out, text.data[i]);
-	}
+	size_t const at = out->size;
+	fl_buf_append(out, text.data, text.size);
+	fl_template_escape(out, at);
 }
 
 bool fl_template_pattern(const struct fl_template *template, struct fl_bytes db,

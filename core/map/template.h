@@ -55,6 +55,8 @@ bool fl_template_pattern(const struct fl_template *template, struct fl_bytes db,
 
 /* Puts a backslash in front of what has a meaning in patterns. */
 void fl_template_append_escaped(struct fl_buf *out, struct fl_bytes text);
+/* The same in what stands in `out` from `at` on. */
+void fl_template_escape(struct fl_buf *out, size_t at);
 
 /* Takes the next template of a list that is separated by blanks, with or without a comma in front
  * of them (what is within braces does not count). Empty at the end. */

@@ -1,52 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "map/use.h"
 
-#include "binlog/value.h"
-
-/* A definition is looked for in a few neighbouring slots; where all are taken, one is given up. */
-enum { SLOTS = 256, PROBES = 8 };
-
-struct fl_use_cache {
-	const struct fl_map *map;
-	const struct fl_rule *const *rules;
-	size_t rule_count;
-	bool first;
-	unsigned next_victim;
-	/* Each holds a reference on its definition, so that an equal pointer is the same one. */
-	struct fl_table_use *slots[SLOTS + PROBES];
-};
-
-struct fl_use_cache *fl_use_cache_create(
-	const struct fl_map *map, const struct fl_rule *const *rules, size_t count, bool first)
-{
-	struct fl_use_cache *cache = calloc(1, sizeof(*cache));
-	if (cache != NULL) {
-		cache->map = map;
-		cache->rules = rules;
-		cache->rule_count = count;
-		cache->first = first;
-	}
-	return cache;
-}
-
-static void forget(struct fl_table_use *use)
-{
-	if (use == NULL)
-		return;
-	fl_table_unref(use->def);
-	fl_arena_finish(&use->memory);
-	free(use);
-}
-
-void fl_use_cache_destroy(struct fl_use_cache *cache)
-{
-	if (cache == NULL)
-		return;
-	for (size_t i = 0; i < SLOTS + PROBES; i++)
-		forget(cache->slots[i]);
-	free(cache);
-}
-
 /* Why a column can't be told in a table, in its memory; NULL when there is none. */
 static const char *why_missing(struct fl_table_use *use, const struct fl_err *why)
 {
@@ -56,11 +10,14 @@ static const char *why_missing(struct fl_table_use *use, const struct fl_err *wh
 		       : fl_arena_copy(&use->memory, why->text, strlen(why->text));
 }
 
+/* A column that is named is looked for in each row. */
 static bool find_column(
-	const struct fl_table_use *use, struct fl_bytes name, unsigned *ret, struct fl_err *why)
+	struct fl_table_use *use, struct fl_bytes name, unsigned *ret, struct fl_err *why)
 {
-	if (fl_field_find(&use->def->table, name, ret))
+	if (fl_field_find(&use->def->table, name, ret)) {
+		fl_named_add(&use->named, *ret);
 		return true;
+	}
 	fl_err_set(why, FL_EINVAL, "the table has no column %.*s", (int)name.size, name.data);
 	return false;
 }
@@ -96,6 +53,76 @@ static bool fits_filters(const struct fl_table_use *use, const struct fl_part *p
 	return false;
 }
 
+/* The text in front of a piece, from its template's parts. */
+static void append_text(const struct fl_table_use *use, const struct fl_template *template,
+	const struct fl_part *part, struct fl_buf *out)
+{
+	const struct fl_table *table = &use->def->table;
+	struct fl_bytes const text = part->kind == FL_PART_DB	   ? table->db
+				     : part->kind == FL_PART_TABLE ? table->name
+								   : part->text;
+	if (part->kind == FL_PART_ANY)
+		fl_buf_char(out, '*');
+	else if (template->has_any)
+		fl_template_append_escaped(out, text);
+	else
+		fl_buf_append(out, text.data, text.size);
+}
+
+/* Ends a piece: its text is what has been gathered. */
+static bool end_piece(struct fl_table_use *use, struct fl_buf *text, struct fl_piece *piece)
+{
+	size_t const size = text->size;
+	for (int i = 0; i < FL_NAME_PAD; i++)
+		fl_buf_char(text, '\0');
+	piece->text = (struct fl_bytes){ NULL, size };
+	if (!text->failed)
+		piece->text.data = fl_arena_copy(&use->memory, text->data, text->size);
+	fl_buf_clear(text);
+	return piece->text.data != NULL;
+}
+
+static bool make_pieces(struct fl_table_use *use, struct fl_template_use *ret)
+{
+	const struct fl_template *template = ret->template;
+	const unsigned *column = ret->columns;
+	struct fl_piece *pieces =
+		fl_arena_alloc(&use->memory, (template->part_count + 1) * sizeof(*pieces));
+	struct fl_buf text = { 0 };
+	size_t count = 0;
+	bool done = pieces != NULL, is_plain = !template->has_generation;
+	for (size_t i = 0; i < template->part_count && done; i++) {
+		const struct fl_part *part = &template->parts[i];
+		struct fl_piece piece = { .behind = FL_PIECE_GENERATION };
+		if (part->kind == FL_PART_COLUMN) {
+			piece.column = *column++;
+			piece.def = &use->def->defs[piece.column];
+			piece.part = part;
+			piece.behind = fl_cell_is_int(piece.def) && part->filter_count == 0 &&
+						       use->def->doubt == NULL && use->def->complete
+					       ? FL_PIECE_INT
+					       : FL_PIECE_COLUMN;
+		} else if (part->kind != FL_PART_GENERATION) {
+			append_text(use, template, part, &text);
+			continue;
+		}
+		done = end_piece(use, &text, &piece);
+		ret->plain_room += piece.text.size + FL_SHORT_MAX;
+		is_plain &= piece.behind == FL_PIECE_INT;
+		pieces[count++] = piece;
+	}
+	if (done) {
+		pieces[count] = (struct fl_piece){ .behind = FL_PIECE_END };
+		done = end_piece(use, &text, &pieces[count]);
+		ret->plain_room += pieces[count].text.size + FL_NAME_PAD;
+	}
+	if (!is_plain)
+		ret->plain_room = 0;
+	fl_buf_finish(&text);
+	ret->pieces = pieces;
+	return done;
+}
+
 static bool resolve(
 	struct fl_table_use *use, const struct fl_template *template, struct fl_template_use *ret)
 {
@@ -113,7 +140,7 @@ static bool resolve(
 		ret->missing = why_missing(use, &why);
 		return ret->missing != NULL;
 	}
-	return true;
+	return make_pieces(use, ret);
 }
 
 /* 0, FL_ENOMEM, or FL_EINVAL: they can't be judged of this table. */
@@ -135,7 +162,8 @@ static int fit_value(struct fl_table_use *use, struct fl_rule_use *ret, struct f
 {
 	const struct fl_rule *rule = ret->rule;
 	ret->missing_key = "rename"; /* what else is wrong with names is no matter of a table's */
-	int code = fl_fields_fit(&rule->fields, use->def, &use->memory, &ret->fields, why);
+	int code =
+		fl_fields_fit(&rule->fields, rule->form, use->def, &use->memory, &ret->fields, why);
 	if (code == 0)
 		ret->missing_key = "ttl";
 	if (code == 0 && rule->lifetime.column.data != NULL) {
@@ -154,10 +182,14 @@ static bool apply_rule(
 		fl_arena_alloc(&use->memory, rule->template_count * sizeof(*templates));
 	if (templates == NULL)
 		return false;
-	*ret = (struct fl_rule_use){ .rule = rule, .templates = templates };
-	for (size_t t = 0; t < rule->template_count; t++)
+	*ret = (struct fl_rule_use){ .rule = rule,
+		.templates = templates,
+		.templates_end = templates + rule->template_count };
+	for (size_t t = 0; t < rule->template_count; t++) {
 		if (!resolve(use, &rule->templates[t], &templates[t]))
 			return false;
+		templates[t].is_key = t < rule->key_count;
+	}
 	if (!resolve(use, &rule->value, &ret->value))
 		return false;
 	ret->missing_key = "only_when";
@@ -177,51 +209,51 @@ static bool apply_rule(
 	return code == 0 || ret->missing != NULL;
 }
 
-static struct fl_table_use *make(struct fl_use_cache *cache, const struct fl_table *table)
+struct fl_table_use *fl_use_make(const struct fl_use_rules *rules, const struct fl_table *table)
 {
 	struct fl_table_use *use = calloc(1, sizeof(*use));
 	if (use == NULL)
 		return NULL;
 	/* A row's struct fl_table is always the first member of one of these. */
 	use->def = fl_table_ref((struct fl_table_def *)(uintptr_t)table);
-	use->rules = fl_arena_alloc(&use->memory, cache->rule_count * sizeof(*use->rules));
-	if (use->rules == NULL)
+	struct fl_index_walk const begin =
+		fl_index_walk_from(&rules->index, table->db, table->name, rules->map->fold_case);
+	struct fl_index_walk walk = begin;
+	size_t count = 0;
+	while (fl_index_next(&walk) != NULL)
+		count++;
+	if (count == 0)
+		return use;
+	size_t const columns = table->column_count;
+	count = rules->first ? 1 : count;
+	use->rules = fl_arena_alloc(&use->memory, count * sizeof(*use->rules));
+	use->named.columns = fl_arena_alloc(&use->memory, columns * sizeof(*use->named.columns));
+	use->before.found = fl_arena_alloc(&use->memory, columns * sizeof(struct fl_found));
+	use->after.found = fl_arena_alloc(&use->memory, columns * sizeof(struct fl_found));
+	if (use->rules == NULL || use->named.columns == NULL || use->before.found == NULL ||
+		use->after.found == NULL)
 		goto fail;
-	for (size_t r = 0; r < cache->rule_count; r++) {
-		const struct fl_rule *rule = cache->rules[r];
-		if (!fl_table_pattern_matches(
-			    &rule->pattern, table->db, table->name, cache->map->fold_case))
-			continue;
-		if (!apply_rule(use, rule, &use->rules[use->rule_count]))
+	walk = begin;
+	while (use->rule_count < count) {
+		const struct fl_indexed *found = fl_index_next(&walk);
+		struct fl_rule_use *rule = &use->rules[use->rule_count];
+		if (!apply_rule(use, found->rule, rule))
 			goto fail;
+		rule->number = found->number;
 		use->rule_count++;
-		if (cache->first)
-			break;
 	}
+	fl_named_settle(&use->named, use->def);
 	return use;
 fail:
-	forget(use);
+	fl_use_destroy(use);
 	return NULL;
 }
 
-struct fl_table_use *fl_use_cache_find(struct fl_use_cache *cache, const struct fl_table *table)
+void fl_use_destroy(struct fl_table_use *use)
 {
-	uint64_t hash = (uint64_t)(uintptr_t)table * 0x9e3779b97f4a7c15u;
-	struct fl_table_use **slot = &cache->slots[hash >> 56];
-	struct fl_table_use **free_slot = NULL;
-	for (size_t i = 0; i < PROBES; i++) {
-		if (slot[i] == NULL)
-			free_slot = free_slot != NULL ? free_slot : &slot[i];
-		else if (&slot[i]->def->table == table)
-			return slot[i];
-	}
-	struct fl_table_use *use = make(cache, table);
 	if (use == NULL)
-		return NULL;
-	if (free_slot == NULL) {
-		free_slot = &slot[cache->next_victim++ % PROBES];
-		forget(*free_slot);
-	}
-	*free_slot = use;
-	return use;
+		return;
+	fl_table_unref(use->def);
+	fl_arena_finish(&use->memory);
+	free(use);
 }

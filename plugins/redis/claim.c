@@ -117,6 +117,6 @@ enum fl_outcome redis_claim(struct redis_sink *self, struct fl_buf *ret, struct 
 	if (reply == NULL)
 		return FL_RETRY;
 	outcome = take(self, reply, ret, err);
-	freeReplyObject(reply);
+	redis_free(reply);
 	return outcome;
 }

@@ -51,6 +51,7 @@ static enum fl_outcome delete_keys(
 		return FL_DONE;
 	fl_buf_clear(out);
 	redis_guard(self, (struct fl_bytes){ self->sent_mark.data, self->sent_mark.size }, out);
+	self->watched = false; /* it goes with EXEC */
 	fl_buf_text(out, "*1\r\n$5\r\nMULTI\r\n");
 	resp_command(out, count + 1);
 	resp_word(out, self->can_unlink ? "UNLINK" : "DEL", self->can_unlink ? 6 : 3);

@@ -19,6 +19,8 @@ enum { PIPELINE_MAX = 64 };
 struct sent {
 	uint64_t id;
 	bool moves;	     /* its last operation moves the position: not so for a batch's parts */
+	bool guarded;	     /* it has a guard in front of it */
+	bool watches;	     /* it has a watch behind it */
 	struct fl_buf kinds; /* a letter a command: see batch.c */
 	struct fl_buf mark;  /* what the position key holds behind it */
 };
@@ -37,6 +39,7 @@ struct redis_sink {
 	/* What the position key holds, "owner=NUMBER/BATCH POSITION": behind all that is settled,
 	 * and once everything sent is settled. */
 	struct fl_buf settled_mark, sent_mark;
+	bool watched; /* it held sent_mark since it is watched, and nothing is under way */
 
 	struct fl_buf out; /* commands on their way to the connection */
 	unsigned pipeline, first, pending;
@@ -82,6 +85,17 @@ void redis_mark(const struct redis_sink *self, uint64_t batch, struct fl_bytes p
 	struct fl_buf *out);
 /* To be sent in front of MULTI: with it EXEC does nothing unless the position key holds `mark`. */
 void redis_guard(const struct redis_sink *self, struct fl_bytes mark, struct fl_buf *out);
+/* What the guard answers: OK to WATCH, and whether the position key is as it should be. It can't be
+ * told here why it is not: EXEC says that it did nothing, by a nil, which is redis_overtaken(). */
+enum fl_outcome redis_expect_guard(struct redis_sink *self, struct fl_err *err);
+enum fl_outcome redis_overtaken(struct redis_sink *self, struct fl_err *err);
+/* To be sent behind EXEC, if it may be the last one for a while: what comes next then needs no
+ * guard if self->watched is set. */
+void redis_watch(const struct redis_sink *self, struct fl_buf *out);
+/* What that answers, to be read once the batch in front of it is settled. */
+enum fl_outcome redis_expect_watch(struct redis_sink *self, struct fl_err *err);
+/* Either is answered by so many replies. */
+enum { GUARD_REPLIES = 2 };
 
 /* batch.c */
 /* Sends operations as one transaction; with `moves` it ends by moving the position. Those of
@@ -90,10 +104,6 @@ enum fl_outcome redis_send(struct redis_sink *self, const struct fl_batch *batch
 	size_t end, uint32_t forget, bool moves, struct fl_err *err);
 /* Reads and checks the replies to the oldest batch under way. */
 enum fl_outcome redis_settle(struct redis_sink *self, struct fl_err *err);
-/* What the guard answers: OK to WATCH, and whether the position key is as it should be. It can't be
- * told here why it is not: EXEC says that it did nothing, by a nil, which is redis_overtaken(). */
-enum fl_outcome redis_expect_guard(struct redis_sink *self, struct fl_err *err);
-enum fl_outcome redis_overtaken(struct redis_sink *self, struct fl_err *err);
 enum fl_outcome redis_settle_all(struct redis_sink *self, struct fl_err *err);
 
 /* clear.c */

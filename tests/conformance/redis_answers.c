@@ -85,7 +85,10 @@ TestSuite(redis_answers, .init = prepare, .timeout = 60);
 #define CLAIMED	  "+OK\r\n*0\r\n*2\r\n$1\r\n7\r\n$2\r\np0\r\n"
 #define LOGGED_IN CLAIMED "+OK\r\n:1\r\n"
 /* To MULTI, an MSET and the position's SET. */
-#define QUEUED "+OK\r\n+QUEUED\r\n+QUEUED\r\n"
+#define QUEUED	"+OK\r\n+QUEUED\r\n+QUEUED\r\n"
+#define APPLIED "*2\r\n+OK\r\n+OK\r\n"
+/* To the watch behind it. */
+#define WATCHED "+OK\r\n$14\r\nowner=7/1 at:1\r\n"
 
 static enum fl_outcome submit_two(struct sink *sink)
 {
@@ -123,7 +126,13 @@ Test(redis_answers, every_answer_is_judged)
 		enum fl_outcome outcome;
 		const char *says;
 	} cases[] = {
-		{ LOGGED_IN QUEUED "*2\r\n+OK\r\n+OK\r\n", FL_DONE, "" },
+		{ LOGGED_IN QUEUED APPLIED WATCHED, FL_DONE, "" },
+		{ LOGGED_IN QUEUED APPLIED "+OK\r\n$1\r\nx\r\n", FL_DONE, "" },
+		{ LOGGED_IN QUEUED APPLIED "+OK\r\n$-1\r\n", FL_DONE, "" },
+		{ LOGGED_IN QUEUED APPLIED "-NOPERM no WATCH\r\n", FL_FAILED, "ACL" },
+		{ LOGGED_IN QUEUED APPLIED "+OK\r\n-NOPERM no GET\r\n", FL_FAILED, "ACL" },
+		{ LOGGED_IN QUEUED APPLIED ":1\r\n", FL_RETRY, "WATCH" },
+		{ LOGGED_IN QUEUED APPLIED "+OK\r\n+OK\r\n", FL_RETRY, "GET" },
 		{ "-LOADING Redis is loading\r\n", FL_RETRY, "LOADING" },
 		{ "-NOAUTH Authentication required.\r\n", FL_FAILED, "password_file" },
 		{ "-ERR max number of clients reached\r\n", FL_RETRY, "maxclients" },
@@ -175,7 +184,7 @@ Test(redis_answers, every_answer_is_judged)
 
 Test(redis_answers, a_part_refused_behind_a_moved_position_puts_it_back)
 {
-	static const char script[] = LOGGED_IN QUEUED "*2\r\n-NOPERM x\r\n+OK\r\n";
+	static const char script[] = LOGGED_IN QUEUED "*2\r\n-NOPERM x\r\n+OK\r\n" WATCHED;
 	struct fl_err err;
 	fake.cue = "SET\r\n$22\r\n" POSITION "\r\n$12\r\nowner=7/0 p0\r\n";
 	fake_start(script, sizeof(script) - 1);
@@ -201,7 +210,7 @@ Test(redis_answers, a_position_that_cannot_be_put_back_is_told)
 
 Test(redis_answers, an_answer_that_ends_anywhere_is_a_lost_connection)
 {
-	static const char script[] = LOGGED_IN QUEUED "*2\r\n+OK\r\n+OK\r\n";
+	static const char script[] = LOGGED_IN QUEUED APPLIED WATCHED;
 	for (size_t size = 0; size < sizeof(script) - 1; size++) {
 		struct fl_err err;
 		fake_start(script, size);
@@ -223,8 +232,11 @@ Test(redis_answers, an_answer_that_ends_anywhere_is_a_lost_connection)
 /* Of every kind; the numbers are those of the commands that are sent for it. */
 static enum fl_outcome submit_all_kinds(struct sink *sink)
 {
-	static const char fields[] = "\1\0\0\0n\1\0\0\0v";
+	uint32_t const one = 1;
+	char fields[] = "----n----v";
 	struct fl_bytes const hash = { fields, sizeof(fields) - 1 };
+	memcpy(fields, &one, sizeof(one));
+	memcpy(fields + 5, &one, sizeof(one));
 	const struct fl_operation operations[] = {
 		KEY(SET, "a", .value = BYTES("1")),			   /* 0 */
 		KEY(SET, "b", .value = BYTES("2")),			   /* 0 */
@@ -262,6 +274,7 @@ Test(redis_answers, each_command_has_an_answer_of_its_own)
 			fl_buf_text(&script, k == at	       ? answers[wrong]
 					     : kinds[k] == 'N' ? ":1\r\n"
 							       : "+OK\r\n");
+		fl_buf_text(&script, WATCHED);
 		host_state.memory = 0;
 		fake_start(script.data, script.size);
 		enum fl_outcome outcome = talk_of(submit_all_kinds, &err);
@@ -292,5 +305,59 @@ Test(redis_answers, sets_and_deletes_that_follow_each_other_are_one_command)
 	fake_end();
 	for (size_t i = 0; i < sizeof(asked) / sizeof(*asked); i++)
 		cr_expect(strstr(fake.asked.data, asked[i]) != NULL, "%zu: %s", i, fake.asked.data);
+	fl_buf_finish(&fake.asked);
+}
+
+static enum fl_outcome submit_two_in_turn(struct sink *sink)
+{
+	enum fl_outcome outcome = submit_number(sink, 1, 1);
+	if (outcome == FL_PENDING)
+		outcome = sink_drain(sink);
+	return outcome == FL_DONE ? submit_number(sink, 2, 1) : outcome;
+}
+
+static enum fl_outcome submit_two_at_once(struct sink *sink)
+{
+	enum fl_outcome outcome = submit_number(sink, 1, 1);
+	return outcome == FL_PENDING ? submit_number(sink, 2, 1) : outcome;
+}
+
+static unsigned times_asked(const char *what)
+{
+	unsigned count = 0;
+	for (const char *at = fake.asked.data; (at = strstr(at, what)) != NULL; at++)
+		count++;
+	return count;
+}
+
+Test(redis_answers, a_batch_behind_a_watch_needs_no_guard)
+{
+#define FIRST	LOGGED_IN QUEUED APPLIED
+#define REST	QUEUED APPLIED
+#define AGAIN	"+OK\r\n$14\r\nowner=7/2 at:2\r\n"
+#define GUARDED "+OK\r\n:1\r\n"
+	static const struct {
+		enum fl_outcome (*submit)(struct sink *);
+		const char *script;
+		unsigned scripts, watches; /* asked for; one of the former is the claim */
+	} cases[] = {
+		{ submit_two_in_turn, FIRST WATCHED REST AGAIN, 2, 3 },
+		{ submit_two_in_turn, FIRST "+OK\r\n$1\r\nx\r\n" GUARDED REST AGAIN, 3, 4 },
+		{ submit_two_in_turn, FIRST AGAIN GUARDED REST AGAIN, 3, 4 },
+		{ submit_two_in_turn, FIRST "+OK\r\n$-1\r\n" GUARDED REST AGAIN, 3, 4 },
+		/* Then the watch is gone with the second one's EXEC. */
+		{ submit_two_at_once, FIRST WATCHED GUARDED REST, 3, 3 },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct fl_err err;
+		host_state.memory = 0;
+		fake_start(cases[i].script, strlen(cases[i].script));
+		cr_expect_eq(talk_of(cases[i].submit, &err), FL_DONE, "case %zu: %s", i, err.text);
+		fake_end();
+		cr_expect_eq(times_asked("$4\r\nEVAL\r\n"), cases[i].scripts, "case %zu: %s", i,
+			fake.asked.data);
+		cr_expect_eq(times_asked("$5\r\nWATCH\r\n"), cases[i].watches, "case %zu: %s", i,
+			fake.asked.data);
+	}
 	fl_buf_finish(&fake.asked);
 }

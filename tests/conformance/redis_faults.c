@@ -158,6 +158,30 @@ Test(redis_sink, a_position_that_is_gone_stops_what_is_sent)
 	}
 }
 
+Test(redis_sink, a_position_written_between_two_batches_stops_the_second)
+{
+	static const char *const writes[] = { "SET " POSITION " x", "APPEND " POSITION " x",
+		"RENAME " POSITION " y" };
+	for (size_t i = 0; i < 2 * COUNT(writes); i++) {
+		/* A batch that was alone has left a watch, others have not. */
+		bool const was_alone = i < COUNT(writes);
+		const char *how = writes[i % COUNT(writes)];
+		struct sink sink;
+		ask("FLUSHALL");
+		open_sink(&sink, settings, "");
+		submit_first(&sink);
+		for (unsigned n = 2; !was_alone && n <= 3; n++)
+			cr_assert_eq(submit_number(&sink, n, 1), FL_PENDING);
+		cr_assert_eq(sink_drain(&sink), FL_DONE);
+		ask(how);
+		cr_assert_eq(submit_number(&sink, 4, 1), FL_PENDING);
+		cr_assert_eq(sink_drain(&sink), FL_RETRY, "%s", how);
+		cr_assert(strstr(sink.err.text, "somebody else") != NULL, "%s", sink.err.text);
+		cr_expect_str_eq(ask("EXISTS n:4"), "0");
+		sink_close(&sink);
+	}
+}
+
 Test(redis_sink, a_cut_connection_repeats_and_loses_nothing)
 {
 	struct sink sink;

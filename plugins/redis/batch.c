@@ -1,50 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A batch is a guard (claim.c), MULTI, a SET or DEL for each operation, a SET of the position key,
- * and EXEC: written into one buffer, sent at once, and answered by two replies to the guard, OK, a
- * QUEUED for each command, and an array of as many results.
+ * A batch is a guard (claim.c), MULTI, commands for its operations, a SET of the position key, and
+ * EXEC: sent without a pause, and answered by two replies to the guard, OK, a QUEUED for each
+ * command, and an array of as many results.
+ *
+ * Sets that follow each other are one MSET, which costs the server a third less than as many SETs,
+ * and deletes one DEL. Nothing changes its place for that; of a key that comes twice in an MSET
+ * the last value stays, as it would anyway.
  *
  * While a batch is unanswered the next ones are sent already. If the server refuses one (out of
  * memory, say) and could take the next, the guard keeps it from doing so: the position key does not
  * hold what the batch before was to leave there. Neither does it if another daemon has taken the
- * key over, or if it has been lost.
+ * key over, or if it has been lost. A batch that is alone is followed by a watch, in the place of
+ * the next one's guard: it takes the server less, and the time is not that of a change on its way.
  */
 #include "redis.h"
 
 /* proto-max-bulk-len, as every server has it unless told otherwise. */
 enum { VALUE_MAX = 512 * 1024 * 1024 };
 
-enum { GUARD_REPLIES = 2 };
-
-static void append_number(struct fl_buf *out, char prefix, uint64_t value)
-{
-	char text[24];
-	size_t at = sizeof(text);
-	text[--at] = '\n';
-	text[--at] = '\r';
-	do {
-		text[--at] = (char)('0' + value % 10);
-		value /= 10;
-	} while (value > 0);
-	text[--at] = prefix;
-	fl_buf_append(out, text + at, sizeof(text) - at);
-}
-
-void resp_command(struct fl_buf *out, size_t words)
-{
-	append_number(out, '*', words);
-}
-
-void resp_word(struct fl_buf *out, const char *data, size_t size)
-{
-	append_number(out, '$', size);
-	fl_buf_append(out, data, size);
-	fl_buf_append(out, "\r\n", 2);
-}
+/* Of one MSET or DEL: more would make the server no faster, but buffers larger. */
+enum { RUN_MAX = 64, RUN_BYTES = 32 * 1024 };
 
 /* What was sent, and what answers it. */
 enum kind {
-	SET = 'S',	   /* OK */
+	SET = 'S',	   /* OK: a SET, or an MSET */
 	REPLACE = 'R',	   /* OK or nil */
 	DELETE = 'D',	   /* a number, as the others */
 	HASH = 'H',	   /* all of a hash's fields, behind the DELETE of the key */
@@ -61,15 +41,9 @@ static void append_ttl(struct fl_buf *out, uint32_t ttl)
 
 static void append_set(struct fl_buf *out, const struct fl_operation *operation)
 {
-	static const char set[] = "*3\r\n$3\r\nSET\r\n";
 	bool const replaces = (operation->flags & FL_IF_EXISTS) != 0;
-	size_t const more = (operation->ttl != 0 ? 2u : 0u) + (replaces ? 1u : 0u);
-	if (more == 0) {
-		fl_buf_append(out, set, sizeof(set) - 1);
-	} else {
-		resp_command(out, 3 + more);
-		resp_word(out, "SET", 3);
-	}
+	resp_command(out, 3 + (operation->ttl != 0 ? 2u : 0u) + (replaces ? 1u : 0u));
+	resp_word(out, "SET", 3);
 	resp_word(out, operation->key.data, operation->key.size);
 	resp_word(out, operation->value.data, operation->value.size);
 	if (operation->ttl != 0) {
@@ -82,9 +56,27 @@ static void append_set(struct fl_buf *out, const struct fl_operation *operation)
 
 static void append_delete(struct fl_buf *out, const struct fl_operation *operation)
 {
-	static const char del[] = "*2\r\n$3\r\nDEL\r\n";
-	fl_buf_append(out, del, sizeof(del) - 1);
+	resp_command(out, 2);
+	resp_word(out, "DEL", 3);
 	resp_word(out, operation->key.data, operation->key.size);
+}
+
+/* Plain sets, or deletes. */
+static void append_run(
+	struct fl_buf *out, enum kind kind, const struct fl_operation *operations, size_t count)
+{
+	if (kind == SET) {
+		resp_command(out, 1 + 2 * count);
+		resp_word(out, count > 1 ? "MSET" : "SET", count > 1 ? 4 : 3);
+	} else {
+		resp_command(out, 1 + count);
+		resp_word(out, "DEL", 3);
+	}
+	for (size_t i = 0; i < count; i++) {
+		resp_word(out, operations[i].key.data, operations[i].key.size);
+		if (kind == SET)
+			resp_word(out, operations[i].value.data, operations[i].value.size);
+	}
 }
 
 static size_t append_fields(struct fl_buf *out, struct fl_bytes value)
@@ -141,9 +133,8 @@ static void append_replace_hash(struct fl_buf *out, const struct fl_operation *o
 	append_fields(out, operation->value);
 }
 
-static bool is_position_key(struct redis_sink *self, struct fl_bytes key)
+static bool is_position_key(struct redis_sink *self, size_t size, struct fl_bytes key)
 {
-	size_t size = strlen(self->position_key);
 	if (key.size != size || memcmp(key.data, self->position_key, size) != 0)
 		return false;
 	if (!self->warned_of_key)
@@ -186,10 +177,55 @@ static void append(struct fl_buf *out, struct fl_buf *kinds, enum kind kind,
 	fl_buf_char(kinds, (char)kind);
 	if (kind == REPLACE_HASH)
 		append_replace_hash(out, operation);
-	else if (kind == DELETE)
-		append_delete(out, operation);
 	else
 		append_set(out, operation);
+}
+
+/* What is collected to be one command. */
+struct run {
+	enum kind kind;
+	const struct fl_operation *first;
+	size_t count, bytes;
+};
+
+static void end_run(struct redis_sink *self, struct sent *sent, struct run *run)
+{
+	if (run->count == 0)
+		return;
+	append_run(&self->out, run->kind, run->first, run->count);
+	fl_buf_char(&sent->kinds, (char)run->kind);
+	*run = (struct run){ 0 };
+}
+
+static enum fl_outcome append_operations(struct redis_sink *self, struct sent *sent,
+	const struct fl_operation *operations, size_t count, uint32_t forget, struct fl_err *err)
+{
+	size_t const position_key_size = strlen(self->position_key);
+	struct run run = { 0 };
+	enum fl_outcome outcome = FL_DONE;
+	for (size_t i = 0; i < count && outcome == FL_DONE; i++) {
+		const struct fl_operation *operation = &operations[i];
+		bool const is_ours = is_position_key(self, position_key_size, operation->key);
+		enum kind const kind = kind_of(self, operation, forget);
+		bool const may_run =
+			!is_ours && (kind == DELETE || (kind == SET && operation->ttl == 0));
+		size_t const bytes =
+			operation->key.size + (kind == SET ? operation->value.size : 0);
+		if (!may_run || kind != run.kind || run.count == RUN_MAX ||
+			run.bytes + bytes > RUN_BYTES)
+			end_run(self, sent, &run);
+		if (may_run && run.count == 0)
+			run = (struct run){ .kind = kind, .first = operation };
+		if (may_run) {
+			run.count++;
+			run.bytes += bytes;
+		} else if (!is_ours) {
+			append(&self->out, &sent->kinds, kind, operation);
+		}
+		outcome = redis_flush_full(self, err);
+	}
+	end_run(self, sent, &run);
+	return outcome;
 }
 
 enum fl_outcome redis_send(struct redis_sink *self, const struct fl_batch *batch, size_t begin,
@@ -198,19 +234,22 @@ enum fl_outcome redis_send(struct redis_sink *self, const struct fl_batch *batch
 	struct sent *sent = &self->sent[(self->first + self->pending) % PIPELINE_MAX];
 	sent->id = batch->id;
 	sent->moves = moves;
+	sent->guarded = !self->watched;
+	sent->watches = moves && self->pending == 0;
+	self->watched = false;
 	fl_buf_clear(&sent->kinds);
 	fl_buf_clear(&sent->mark);
 
 	struct fl_buf *out = &self->out;
 	fl_buf_clear(out);
-	redis_guard(self, (struct fl_bytes){ self->sent_mark.data, self->sent_mark.size }, out);
+	if (sent->guarded)
+		redis_guard(
+			self, (struct fl_bytes){ self->sent_mark.data, self->sent_mark.size }, out);
 	fl_buf_text(out, "*1\r\n$5\r\nMULTI\r\n");
-	for (size_t i = begin; i < end; i++) {
-		const struct fl_operation *operation = &batch->operations[i];
-		if (is_position_key(self, operation->key))
-			continue;
-		append(out, &sent->kinds, kind_of(self, operation, forget), operation);
-	}
+	enum fl_outcome outcome =
+		append_operations(self, sent, batch->operations + begin, end - begin, forget, err);
+	if (outcome != FL_DONE)
+		return outcome;
 	if (moves) {
 		redis_mark(self, batch->id, batch->position, &sent->mark);
 		resp_command(out, 3);
@@ -220,9 +259,11 @@ enum fl_outcome redis_send(struct redis_sink *self, const struct fl_batch *batch
 		fl_buf_char(&sent->kinds, SET);
 	}
 	fl_buf_text(out, "*1\r\n$4\r\nEXEC\r\n");
+	if (sent->watches)
+		redis_watch(self, out);
 	if (sent->kinds.failed || sent->mark.failed)
 		return redis_no_memory(err);
-	enum fl_outcome outcome = redis_flush(self, err);
+	outcome = redis_flush(self, err);
 	if (outcome != FL_DONE)
 		return outcome;
 	self->pending++;
@@ -235,6 +276,22 @@ enum fl_outcome redis_send(struct redis_sink *self, const struct fl_batch *batch
 	return FL_DONE;
 }
 
+/* How many come for all that is under way, behind that to the oldest batch's EXEC. */
+static size_t replies_due(const struct redis_sink *self)
+{
+	size_t due = 0;
+	for (size_t i = 0; i < self->pending; i++) {
+		const struct sent *sent = &self->sent[(self->first + i) % PIPELINE_MAX];
+		if (i > 0 && sent->guarded)
+			due += GUARD_REPLIES;
+		if (i > 0)
+			due += 1 + sent->kinds.size + 1;
+		if (sent->watches)
+			due += GUARD_REPLIES;
+	}
+	return due;
+}
+
 /* An error in the middle of EXEC (an ACL that changed under it) undoes nothing, not even the move
  * of the position: put that back to where everything is in place. */
 static void put_position_back(struct redis_sink *self)
@@ -244,21 +301,17 @@ static void put_position_back(struct redis_sink *self)
 	redisReply *reply = NULL;
 	struct fl_err ignored;
 
-	for (; self->pending > 1; self->pending--) {
-		size_t i = (self->first + self->pending - 1) % PIPELINE_MAX;
-		size_t replies = GUARD_REPLIES + 1 + self->sent[i].kinds.size + 1;
-		for (; replies > 0; replies--) {
-			reply = redis_reply(self, &ignored);
-			if (reply == NULL)
-				goto out;
-			freeReplyObject(reply);
-		}
+	for (size_t due = replies_due(self); due > 0; due--) {
+		reply = redis_reply(self, &ignored);
+		if (reply == NULL)
+			goto out;
+		redis_free(reply);
 	}
 	reply = redisCommand(self->link, "SET %s %b", self->position_key, self->settled_mark.data,
 		self->settled_mark.size);
 	if (reply != NULL && reply->type != REDIS_REPLY_ERROR)
 		outcome = "it was put back";
-	freeReplyObject(reply);
+	redis_free(reply);
 out:
 	self->host->log(self->host->ctx, FL_LEVEL_ERROR,
 		"the server refused a part of a batch after it had moved %s: %s",
@@ -278,7 +331,7 @@ static enum fl_outcome expect_queued(struct redis_sink *self, size_t commands, s
 		else if (reply->type != REDIS_REPLY_STATUS ||
 			 strcmp(reply->str, i == 0 ? "OK" : "QUEUED") != 0)
 			outcome = redis_confused(self, i == 0 ? "MULTI" : "a command", err);
-		freeReplyObject(reply);
+		redis_free(reply);
 		if (outcome != FL_DONE)
 			return outcome;
 	}
@@ -295,16 +348,8 @@ static enum fl_outcome check_result(
 		return FL_DONE;
 	if (is_set ? result->type != REDIS_REPLY_STATUS || strcmp(result->str, "OK") != 0
 		   : result->type != REDIS_REPLY_INTEGER)
-		return redis_confused(self, is_set ? "SET" : "DEL, HSET or EXPIRE", err);
+		return redis_confused(self, is_set ? "SET or MSET" : "DEL, HSET or EXPIRE", err);
 	return FL_DONE;
-}
-
-enum fl_outcome redis_overtaken(struct redis_sink *self, struct fl_err *err)
-{
-	fl_err_set(err, FL_ELOST,
-		"%s: %s is gone, or somebody else has written it: the batch was not applied",
-		self->address, self->position_key);
-	return FL_RETRY;
 }
 
 static enum fl_outcome check_results(struct redis_sink *self, const struct sent *sent,
@@ -326,29 +371,10 @@ static enum fl_outcome check_results(struct redis_sink *self, const struct sent 
 	return outcome;
 }
 
-enum fl_outcome redis_expect_guard(struct redis_sink *self, struct fl_err *err)
-{
-	static const int types[GUARD_REPLIES] = { REDIS_REPLY_STATUS, REDIS_REPLY_INTEGER };
-	for (size_t i = 0; i < GUARD_REPLIES; i++) {
-		enum fl_outcome outcome = FL_DONE;
-		redisReply *reply = redis_reply(self, err);
-		if (reply == NULL)
-			return FL_RETRY;
-		if (reply->type == REDIS_REPLY_ERROR)
-			outcome = redis_refused(self, reply->str, err);
-		else if (reply->type != types[i])
-			outcome = redis_confused(self, i == 0 ? "WATCH" : "EVAL", err);
-		freeReplyObject(reply);
-		if (outcome != FL_DONE)
-			return outcome;
-	}
-	return FL_DONE;
-}
-
 enum fl_outcome redis_settle(struct redis_sink *self, struct fl_err *err)
 {
 	struct sent *sent = &self->sent[self->first];
-	enum fl_outcome outcome = redis_expect_guard(self, err);
+	enum fl_outcome outcome = sent->guarded ? redis_expect_guard(self, err) : FL_DONE;
 	if (outcome == FL_DONE)
 		outcome = expect_queued(self, sent->kinds.size, err);
 	if (outcome != FL_DONE)
@@ -357,7 +383,7 @@ enum fl_outcome redis_settle(struct redis_sink *self, struct fl_err *err)
 	if (reply == NULL)
 		return FL_RETRY;
 	outcome = check_results(self, sent, reply, err);
-	freeReplyObject(reply);
+	redis_free(reply);
 	if (outcome != FL_DONE)
 		return outcome;
 
@@ -369,7 +395,7 @@ enum fl_outcome redis_settle(struct redis_sink *self, struct fl_err *err)
 		sent->mark = old;
 		self->host->settled(self->host->ctx, sent->id);
 	}
-	return FL_DONE;
+	return sent->watches ? redis_expect_watch(self, err) : FL_DONE;
 }
 
 enum fl_outcome redis_settle_all(struct redis_sink *self, struct fl_err *err)

@@ -7,7 +7,8 @@
  * That has to hold to the last batch, and in the middle of those under way. MULTI can't be made to
  * depend on a value, but EXEC does nothing if a key that is watched has been touched, be it by the
  * client itself: so the guard is WATCH, and a script that touches the key if it does not hold what
- * it should. What comes between the script and EXEC touches it as well.
+ * it should. What comes between the script and EXEC touches it as well. Where there is time to read
+ * what the key holds before anything else is sent, WATCH and GET do without a script.
  */
 #include "redis.h"
 
@@ -52,6 +53,71 @@ void redis_guard(const struct redis_sink *self, struct fl_bytes mark, struct fl_
 	resp_word(out, self->position_key, strlen(self->position_key));
 	append_script(self, guard, sizeof(guard) - 1, 1, out);
 	resp_word(out, mark.data, mark.size);
+}
+
+enum fl_outcome redis_expect_guard(struct redis_sink *self, struct fl_err *err)
+{
+	static const int types[GUARD_REPLIES] = { REDIS_REPLY_STATUS, REDIS_REPLY_INTEGER };
+	for (size_t i = 0; i < GUARD_REPLIES; i++) {
+		enum fl_outcome outcome = FL_DONE;
+		redisReply *reply = redis_reply(self, err);
+		if (reply == NULL)
+			return FL_RETRY;
+		if (reply->type == REDIS_REPLY_ERROR)
+			outcome = redis_refused(self, reply->str, err);
+		else if (reply->type != types[i])
+			outcome = redis_confused(self, i == 0 ? "WATCH" : "EVAL", err);
+		redis_free(reply);
+		if (outcome != FL_DONE)
+			return outcome;
+	}
+	return FL_DONE;
+}
+
+enum fl_outcome redis_overtaken(struct redis_sink *self, struct fl_err *err)
+{
+	fl_err_set(err, FL_ELOST,
+		"%s: %s is gone, or somebody else has written it: the batch was not applied",
+		self->address, self->position_key);
+	return FL_RETRY;
+}
+
+void redis_watch(const struct redis_sink *self, struct fl_buf *out)
+{
+	size_t const size = strlen(self->position_key);
+	resp_command(out, 2);
+	resp_word(out, "WATCH", 5);
+	resp_word(out, self->position_key, size);
+	resp_command(out, 2);
+	resp_word(out, "GET", 3);
+	resp_word(out, self->position_key, size);
+}
+
+/* If it holds something else, the next batch's guard will tell. */
+enum fl_outcome redis_expect_watch(struct redis_sink *self, struct fl_err *err)
+{
+	const struct fl_buf *mark = &self->settled_mark;
+	for (size_t i = 0; i < GUARD_REPLIES; i++) {
+		enum fl_outcome outcome = FL_DONE;
+		redisReply *reply = redis_reply(self, err);
+		if (reply == NULL)
+			return FL_RETRY;
+		if (reply->type == REDIS_REPLY_ERROR)
+			outcome = redis_refused(self, reply->str, err);
+		else if (i == 0 && reply->type == REDIS_REPLY_STATUS)
+			self->watched = self->pending == 0;
+		else if (i == 1 && reply->type == REDIS_REPLY_STRING)
+			self->watched &= reply->len == mark->size &&
+					 memcmp(reply->str, mark->data, mark->size) == 0;
+		else if (i == 1 && reply->type == REDIS_REPLY_NIL)
+			self->watched = false;
+		else
+			outcome = redis_confused(self, i == 0 ? "WATCH" : "GET", err);
+		redis_free(reply);
+		if (outcome != FL_DONE)
+			return outcome;
+	}
+	return FL_DONE;
 }
 
 void redis_mark(
@@ -117,6 +183,6 @@ enum fl_outcome redis_claim(struct redis_sink *self, struct fl_buf *ret, struct 
 	if (reply == NULL)
 		return FL_RETRY;
 	outcome = take(self, reply, ret, err);
-	freeReplyObject(reply);
+	redis_free(reply);
 	return outcome;
 }

@@ -29,7 +29,7 @@ static enum fl_outcome expect_deleted(
 			outcome = redis_confused(self, "UNLINK", err);
 		else if (i == 2 && reply->element[0]->type == REDIS_REPLY_ERROR)
 			outcome = redis_refused(self, reply->element[0]->str, err);
-		freeReplyObject(reply);
+		redis_free(reply);
 	}
 	return outcome;
 }
@@ -51,6 +51,7 @@ static enum fl_outcome delete_keys(
 		return FL_DONE;
 	fl_buf_clear(out);
 	redis_guard(self, (struct fl_bytes){ self->sent_mark.data, self->sent_mark.size }, out);
+	self->watched = false; /* it goes with EXEC */
 	fl_buf_text(out, "*1\r\n$5\r\nMULTI\r\n");
 	resp_command(out, count + 1);
 	resp_word(out, self->can_unlink ? "UNLINK" : "DEL", self->can_unlink ? 6 : 3);
@@ -97,7 +98,7 @@ enum fl_outcome redis_clear(struct redis_sink *self, struct fl_bytes pattern, st
 			memcpy(cursor, reply->element[0]->str, reply->element[0]->len + 1);
 			outcome = delete_keys(self, reply->element[1], err);
 		}
-		freeReplyObject(reply);
+		redis_free(reply);
 	} while (outcome == FL_DONE && strcmp(cursor, "0") != 0);
 	return outcome;
 }

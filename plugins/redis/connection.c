@@ -78,16 +78,22 @@ enum fl_outcome redis_confused(struct redis_sink *self, const char *asked, struc
 	return FL_RETRY;
 }
 
-static enum fl_outcome lost(struct redis_sink *self, struct fl_err *err)
+enum fl_outcome redis_lost(
+	struct redis_sink *self, int cause, const char *meaning, struct fl_err *err)
 {
-	int cause = errno;
 	if (atomic_load(&self->interrupted))
 		fl_err_set(err, FL_ESTOPPED, "interrupted");
-	else if (self->link->err == REDIS_ERR_IO && (cause == EAGAIN || cause == EWOULDBLOCK))
+	else if (cause == EAGAIN || cause == EWOULDBLOCK)
 		fl_err_set(err, FL_ELOST, "%s does not answer in time", self->address);
 	else
-		fl_err_set(err, FL_ELOST, "%s: %s", self->address, self->link->errstr);
+		fl_err_set(err, FL_ELOST, "%s: %s", self->address, meaning);
 	return FL_RETRY;
+}
+
+static enum fl_outcome lost(struct redis_sink *self, struct fl_err *err)
+{
+	int const cause = self->link->err == REDIS_ERR_IO ? errno : 0;
+	return redis_lost(self, cause, self->link->errstr, err);
 }
 
 redisReply *redis_reply(struct redis_sink *self, struct fl_err *err)
@@ -97,19 +103,6 @@ redisReply *redis_reply(struct redis_sink *self, struct fl_err *err)
 		return reply;
 	lost(self, err);
 	return NULL;
-}
-
-enum fl_outcome redis_flush(struct redis_sink *self, struct fl_err *err)
-{
-	if (self->out.failed)
-		return redis_no_memory(err);
-	if (redisAppendFormattedCommand(self->link, self->out.data, self->out.size) != REDIS_OK)
-		return lost(self, err);
-	int done = 0;
-	while (!done)
-		if (redisBufferWrite(self->link, &done) != REDIS_OK)
-			return lost(self, err);
-	return FL_DONE;
 }
 
 static struct timeval milliseconds(int64_t ms)
@@ -128,7 +121,7 @@ static enum fl_outcome expect_ok(struct redis_sink *self, const char *asked, str
 		outcome = redis_refused(self, reply->str, err);
 	else if (reply->type != REDIS_REPLY_STATUS)
 		outcome = redis_confused(self, asked, err);
-	freeReplyObject(reply);
+	redis_free(reply);
 	return outcome;
 }
 
@@ -146,7 +139,7 @@ static enum fl_outcome check_eviction(struct redis_sink *self, struct fl_err *er
 			"%s has maxmemory-policy %s, which may evict %s: changes would then be "
 			"missed; use noeviction or volatile-...",
 			self->address, reply->element[1]->str, self->position_key);
-	freeReplyObject(reply);
+	redis_free(reply);
 	return FL_DONE;
 }
 
@@ -177,7 +170,7 @@ static enum fl_outcome log_in(struct redis_sink *self, struct fl_err *err)
 		resp_word(&self->out, password, strlen(password));
 		enum fl_outcome outcome = redis_flush(self, err);
 		if (self->out.data != NULL)
-			explicit_bzero(self->out.data, self->out.size);
+			explicit_bzero(self->out.data, self->out.capacity);
 		if (outcome == FL_DONE)
 			outcome = expect_ok(self, "AUTH", err);
 		if (outcome != FL_DONE)
@@ -207,6 +200,7 @@ enum fl_outcome redis_connect(struct redis_sink *self, struct fl_err *err)
 		return redis_no_memory(err);
 	if (self->link->err != 0)
 		return lost(self, err);
+	redis_share_replies(self);
 	/* Closing drops what the kernel has not sent. Else a batch that was given up for a dead
 	 * network could still arrive once that is back, after what the next connection wrote. */
 	struct linger linger = { .l_onoff = 1, .l_linger = 0 };

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The redis sink, private: one instance is one connection. redis.c is the sink itself, connection.c
- * makes the connection and judges errors, claim.c keeps the position key, batch.c writes batches
- * and reads their replies, clear.c forgets keys by pattern. All on the sink's thread, but for
- * interrupt().
+ * makes the connection and judges errors, wire.c sends, reply.c makes the objects that replies are
+ * read into, claim.c keeps the position key, batch.c writes batches and reads their replies,
+ * clear.c forgets keys by pattern. All on the sink's thread, but for interrupt().
  */
 #ifndef FL_REDIS_H
 #define FL_REDIS_H
@@ -19,6 +19,8 @@ enum { PIPELINE_MAX = 64 };
 struct sent {
 	uint64_t id;
 	bool moves;	     /* its last operation moves the position: not so for a batch's parts */
+	bool guarded;	     /* it has a guard in front of it */
+	bool watches;	     /* it has a watch behind it */
 	struct fl_buf kinds; /* a letter a command: see batch.c */
 	struct fl_buf mark;  /* what the position key holds behind it */
 };
@@ -27,6 +29,7 @@ struct redis_sink {
 	const struct fl_host *host;
 	const struct fl_settings *settings;
 	redisContext *link;
+	redisReplyObjectFunctions reply_defaults, reply_functions; /* reply.c */
 	atomic_bool interrupted;
 	const char *address;
 	char *position_key;
@@ -36,8 +39,9 @@ struct redis_sink {
 	/* What the position key holds, "owner=NUMBER/BATCH POSITION": behind all that is settled,
 	 * and once everything sent is settled. */
 	struct fl_buf settled_mark, sent_mark;
+	bool watched; /* it held sent_mark since it is watched, and nothing is under way */
 
-	struct fl_buf out; /* a batch on its way to the connection */
+	struct fl_buf out; /* commands on their way to the connection */
 	unsigned pipeline, first, pending;
 	struct sent sent[PIPELINE_MAX]; /* a ring */
 };
@@ -46,14 +50,31 @@ struct redis_sink {
 bool redis_check_address(const char *value, struct fl_err *err);
 /* Connects and logs in. Sets self->link even on failure, for close. */
 enum fl_outcome redis_connect(struct redis_sink *self, struct fl_err *err);
-/* The next reply that is due, sending what is not sent. NULL when the connection failed, with
+/* The next reply that is due. NULL when the connection failed, with
  * `err` set: that is RETRY. */
 redisReply *redis_reply(struct redis_sink *self, struct fl_err *err);
 /* RETRY or FAILED for an error that the server answered with, and what to do about it. */
 enum fl_outcome redis_refused(struct redis_sink *self, const char *answer, struct fl_err *err);
+/* RETRY for a connection that failed: errno and what it means. */
+enum fl_outcome redis_lost(
+	struct redis_sink *self, int cause, const char *meaning, struct fl_err *err);
 /* RETRY for an answer that is none to what was asked. */
 enum fl_outcome redis_confused(struct redis_sink *self, const char *asked, struct fl_err *err);
 enum fl_outcome redis_no_memory(struct fl_err *err);
+
+/* wire.c */
+/* One command as the protocol has it: the number of its words, then the words. */
+void resp_command(struct fl_buf *out, size_t words);
+void resp_word(struct fl_buf *out, const char *data, size_t size);
+/* Sends what is in self->out, and empties it; the second one, if that is worth while. */
+enum fl_outcome redis_flush(struct redis_sink *self, struct fl_err *err);
+enum fl_outcome redis_flush_full(struct redis_sink *self, struct fl_err *err);
+
+/* reply.c */
+/* For a new connection, before it is used. */
+void redis_share_replies(struct redis_sink *self);
+/* Of any reply, or NULL. */
+void redis_free(redisReply *reply);
 
 /* claim.c */
 /* Makes this sink the position key's owner and appends the position in it to `ret`; FAILED if a
@@ -64,6 +85,17 @@ void redis_mark(const struct redis_sink *self, uint64_t batch, struct fl_bytes p
 	struct fl_buf *out);
 /* To be sent in front of MULTI: with it EXEC does nothing unless the position key holds `mark`. */
 void redis_guard(const struct redis_sink *self, struct fl_bytes mark, struct fl_buf *out);
+/* What the guard answers: OK to WATCH, and whether the position key is as it should be. It can't be
+ * told here why it is not: EXEC says that it did nothing, by a nil, which is redis_overtaken(). */
+enum fl_outcome redis_expect_guard(struct redis_sink *self, struct fl_err *err);
+enum fl_outcome redis_overtaken(struct redis_sink *self, struct fl_err *err);
+/* To be sent behind EXEC, if it may be the last one for a while: what comes next then needs no
+ * guard if self->watched is set. */
+void redis_watch(const struct redis_sink *self, struct fl_buf *out);
+/* What that answers, to be read once the batch in front of it is settled. */
+enum fl_outcome redis_expect_watch(struct redis_sink *self, struct fl_err *err);
+/* Either is answered by so many replies. */
+enum { GUARD_REPLIES = 2 };
 
 /* batch.c */
 /* Sends operations as one transaction; with `moves` it ends by moving the position. Those of
@@ -72,16 +104,7 @@ enum fl_outcome redis_send(struct redis_sink *self, const struct fl_batch *batch
 	size_t end, uint32_t forget, bool moves, struct fl_err *err);
 /* Reads and checks the replies to the oldest batch under way. */
 enum fl_outcome redis_settle(struct redis_sink *self, struct fl_err *err);
-/* What the guard answers: OK to WATCH, and whether the position key is as it should be. It can't be
- * told here why it is not: EXEC says that it did nothing, by a nil, which is redis_overtaken(). */
-enum fl_outcome redis_expect_guard(struct redis_sink *self, struct fl_err *err);
-enum fl_outcome redis_overtaken(struct redis_sink *self, struct fl_err *err);
 enum fl_outcome redis_settle_all(struct redis_sink *self, struct fl_err *err);
-
-/* One command as the protocol has it: the number of its words, then the words. */
-void resp_command(struct fl_buf *out, size_t words);
-void resp_word(struct fl_buf *out, const char *data, size_t size);
-enum fl_outcome redis_flush(struct redis_sink *self, struct fl_err *err);
 
 /* clear.c */
 /* Deletes every key that fits the pattern, except the position. Nothing may be pending. */

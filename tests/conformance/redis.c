@@ -188,6 +188,60 @@ Test(redis_sink, values_are_set_expire_and_go)
 	sink_close(&sink);
 }
 
+/* Random, over a few keys, beside a model of what each holds: 0 for none, else the number of the
+ * operation that set it. */
+Test(redis_sink, the_order_of_operations_is_kept)
+{
+	enum { KEYS = 9, OPERATIONS = 2000, LARGE = 40000 };
+	static char keys[KEYS][8], values[OPERATIONS][16], large[LARGE];
+	struct fl_operation operations[OPERATIONS];
+	size_t held[KEYS] = { 0 }, used = 0;
+	uint32_t random = 1;
+	struct sink sink;
+	memset(large, 'l', sizeof(large));
+	open_sink(&sink, settings, "");
+	for (size_t k = 0; k < KEYS; k++)
+		snprintf(keys[k], sizeof(keys[k]), "k%zu", k);
+	for (size_t i = 0; i < OPERATIONS; i++) {
+		random = random * 1664525 + 1013904223;
+		unsigned const what = random >> 24, k = (random >> 8) % KEYS;
+		/* Runs of either kind, some longer than a command may be. */
+		bool const sets = i % 700 < 300 ? what > 10 : i % 700 < 500 ? what < 10 : what & 1;
+		operations[i] = (struct fl_operation){ .kind = sets ? FL_KEY_SET : FL_KEY_DELETE,
+			.key = { keys[k], strlen(keys[k]) } };
+		snprintf(values[i], sizeof(values[i]), "%zu", i + 1);
+		if (sets) {
+			operations[i].value = (struct fl_bytes){ values[i], strlen(values[i]) };
+			operations[i].ttl = what % 16 == 15 ? 1000 : 0;
+			operations[i].flags = what % 16 == 13 ? FL_IF_EXISTS : 0;
+		}
+		if (!sets)
+			held[k] = 0;
+		else if (operations[i].flags == 0 || held[k] != 0)
+			held[k] = i + 1;
+		/* Between two of these, nothing is as small as it was. */
+		if (sets && what % 64 == 12)
+			operations[i].value = (struct fl_bytes){ large, sizeof(large) };
+	}
+	cr_assert_eq(
+		submit_and_drain(&sink, operations, OPERATIONS, "p"), FL_DONE, "%s", sink.err.text);
+	for (size_t k = 0; k < KEYS; k++) {
+		const struct fl_operation *last = held[k] > 0 ? &operations[held[k] - 1] : NULL;
+		used += last != NULL;
+		if (last == NULL) {
+			cr_expect_str_eq(ask("EXISTS %s", keys[k]), "0");
+		} else if (last->value.size == LARGE) {
+			cr_expect_str_eq(ask("STRLEN %s", keys[k]), "40000");
+		} else {
+			cr_expect(value_is(keys[k], values[held[k] - 1]), "%s", keys[k]);
+			cr_expect_eq(strcmp(ask("TTL %s", keys[k]), "-1") == 0, last->ttl == 0);
+		}
+	}
+	cr_expect_gt(used, 0);
+	cr_expect_str_eq(position_kept(), "p");
+	sink_close(&sink);
+}
+
 Test(redis_sink, a_unix_socket_and_a_database_and_a_key_of_ones_own)
 {
 	char path[128];
@@ -302,15 +356,16 @@ Test(redis_sink, the_rights_in_the_manual_page_are_enough)
 	const struct setting set[] = { { "address", address }, { "user", "fastlane" },
 		{ "password", "secret" }, { NULL, NULL } };
 	const struct fl_operation operations[] = { SET("user:1", "a"), CLEAR("user:*"),
-		SET("user:2", "b"), DELETE("user:3") };
-	ask("ACL SETUSER fastlane on >secret ~user:* ~fastlane:* +multi +exec +set +del +unlink "
+		SET("user:2", "b"), SET("user:4", "d"), DELETE("user:3"), SET("user:5", "e") };
+	ask("ACL SETUSER fastlane on >secret ~user:* ~fastlane:* +multi +exec +set +mset +del "
+	    "+unlink "
 	    "+get +eval +watch +pexpire +persist +scan +select +config|get");
 	ask("SET user:0 v");
 	open_sink(&sink, set, "");
 	cr_assert_eq(submit_and_drain(&sink, operations, COUNT(operations), "p"), FL_DONE, "%s",
 		sink.err.text);
 	cr_expect_str_eq(position_kept(), "p");
-	cr_expect_str_eq(ask("DBSIZE"), "2");
+	cr_expect_str_eq(ask("DBSIZE"), "4");
 	sink_close(&sink);
 }
 

@@ -16,6 +16,8 @@ Test(redis_sink, a_server_without_room_is_waited_for)
 	cr_assert_eq(submit_number(&sink, 2, 1), FL_PENDING);
 	cr_assert_eq(sink_drain(&sink), FL_RETRY);
 	cr_assert(strstr(sink.err.text, "maxmemory") != NULL, "%s", sink.err.text);
+	cr_assert(holds(1, 1, 1));
+	cr_expect_str_eq(ask("EXISTS n:2"), "0");
 	sink_close(&sink);
 	ask("CONFIG SET maxmemory 0");
 	open_sink(&sink, settings, "at:1");
@@ -47,8 +49,9 @@ Test(redis_sink, the_position_never_passes_a_batch_that_was_refused)
 	struct sink sink;
 	struct setting set[] = { { "address", address }, { "user", "me" }, { "password", "mine" },
 		{ NULL, NULL } };
-	const struct fl_operation wrong[] = { SET("forbidden", "1") };
-	struct fl_batch batch = operations_batch(wrong, 1, "at:2");
+	const struct fl_operation wrong[] = { SET("n:7", "1"), SET("forbidden", "1"),
+		SET("n:8", "1"), DELETE("n:1") };
+	struct fl_batch batch = operations_batch(wrong, COUNT(wrong), "at:2");
 	ask("ACL SETUSER me on >mine ~n:* ~last ~fastlane:* +@all");
 	open_sink(&sink, set, "");
 	submit_first(&sink);
@@ -58,6 +61,8 @@ Test(redis_sink, the_position_never_passes_a_batch_that_was_refused)
 	cr_assert(strstr(sink.err.text, "NOPERM") != NULL, "%s", sink.err.text);
 	cr_assert_eq(host_state.settled, 1);
 	cr_expect_str_eq(position_kept(), "at:1");
+	cr_expect_str_eq(ask("EXISTS n:3 n:7 n:8"), "0");
+	cr_expect_str_eq(ask("EXISTS n:1"), "1");
 	sink_close(&sink);
 }
 
@@ -149,6 +154,30 @@ Test(redis_sink, a_position_that_is_gone_stops_what_is_sent)
 		sink_close(&sink);
 		/* That there is none now is for the host to judge. */
 		open_sink(&sink, settings, "");
+		sink_close(&sink);
+	}
+}
+
+Test(redis_sink, a_position_written_between_two_batches_stops_the_second)
+{
+	static const char *const writes[] = { "SET " POSITION " x", "APPEND " POSITION " x",
+		"RENAME " POSITION " y" };
+	for (size_t i = 0; i < 2 * COUNT(writes); i++) {
+		/* A batch that was alone has left a watch, others have not. */
+		bool const was_alone = i < COUNT(writes);
+		const char *how = writes[i % COUNT(writes)];
+		struct sink sink;
+		ask("FLUSHALL");
+		open_sink(&sink, settings, "");
+		submit_first(&sink);
+		for (unsigned n = 2; !was_alone && n <= 3; n++)
+			cr_assert_eq(submit_number(&sink, n, 1), FL_PENDING);
+		cr_assert_eq(sink_drain(&sink), FL_DONE);
+		ask(how);
+		cr_assert_eq(submit_number(&sink, 4, 1), FL_PENDING);
+		cr_assert_eq(sink_drain(&sink), FL_RETRY, "%s", how);
+		cr_assert(strstr(sink.err.text, "somebody else") != NULL, "%s", sink.err.text);
+		cr_expect_str_eq(ask("EXISTS n:4"), "0");
 		sink_close(&sink);
 	}
 }

@@ -8,6 +8,7 @@ import threading
 from .wait import wait_for
 
 
+WORD = re.compile(rb'"((?:[^"\\]|\\.)*)"')
 ESCAPES = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"a": b"\a", b"b": b"\b"}
 
 
@@ -28,6 +29,7 @@ class Monitor(threading.Thread):
         assert self.connection.recv(5) == b"+OK\r\n"
         self.seen = bytearray()
         self.closing = False
+        self.parsed, self.found = 0, []
         self.start()
 
     def run(self):
@@ -42,17 +44,27 @@ class Monitor(threading.Thread):
                 return
             self.seen += data
 
+    def pairs(self):
+        """Each key that was set, by SET or MSET, and its value, as Redis shows them, in order."""
+        end = self.seen.rfind(b"\n") + 1
+        for line in bytes(self.seen[self.parsed:end]).split(b"\n"):
+            name, *words = WORD.findall(line) or [b""]
+            if name.upper() == b"SET":
+                self.found.append(tuple(words[:2]))
+            elif name.upper() == b"MSET":
+                self.found += zip(words[::2], words[1::2])
+        self.parsed = end
+        return self.found
+
     def written(self, prefix):
         """The keys with that prefix that were set, in order."""
-        pattern = rb'"SET" "(%s[^"]*)"' % re.escape(prefix.encode())
-        return [key.decode() for key in re.findall(pattern, bytes(self.seen), re.IGNORECASE)]
+        return [key.decode() for key, _ in self.pairs() if key.startswith(prefix.encode())]
 
     def values(self, prefix):
         """The keys with that prefix that were set, each with its value, in order."""
         assert self.is_alive() or self.closing, "what came later was not seen"
-        pattern = rb'"SET" "(%s(?:[^"\\]|\\.)*)" "((?:[^"\\]|\\.)*)"' % re.escape(prefix.encode())
-        return [tuple(unquoted(part) for part in pair)
-                for pair in re.findall(pattern, bytes(self.seen), re.IGNORECASE)]
+        return [(unquoted(key), unquoted(value)) for key, value in self.pairs()
+                if key.startswith(prefix.encode())]
 
     def catch_up(self):
         """Waits until all has been seen that was executed so far."""

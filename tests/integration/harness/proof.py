@@ -113,7 +113,8 @@ class StreamProof:
 
 
 def commands(file):
-    """Each command of an append-only file: a list of its words."""
+    """Each command of an append-only file: a list of its words. An MSET is as many SETs, and a DEL of
+    several keys as many of one."""
     for line in file:
         assert line[:1] == b"*", line
         words = []
@@ -121,7 +122,13 @@ def commands(file):
             size = file.readline()
             assert size[:1] == b"$", size
             words.append(file.read(int(size[1:]) + 2)[:-2])
-        yield words
+        name = words[0].upper()
+        if name == b"MSET":
+            yield from ([b"SET", *words[i:i + 2]] for i in range(1, len(words), 2))
+        elif name == b"DEL":
+            yield from ([b"DEL", key] for key in words[1:])
+        else:
+            yield words
 
 
 class RedisProof:

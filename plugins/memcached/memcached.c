@@ -12,7 +12,8 @@
 #include <unistd.h>
 
 enum {
-	PIPELINE = 16,		  /* batches under way, at most */
+	PIPELINE = 32,		  /* batches under way, at most ... */
+	UNSEEN = 8,		  /* ... and so many before their answers are looked for */
 	UNSENT = 1024 * 1024,	  /* bytes of commands that wait for a server, at most ... */
 	UNSENT_LOW = 256 * 1024,  /* ... and then so many are left */
 	UNANSWERED = 1024 * 1024, /* the same of the log */
@@ -118,8 +119,12 @@ static enum fl_outcome set_up(
 		return FL_FAILED;
 	fl_buf_text(&name, "fastlane:canary:");
 	fl_buf_text(&name, settings->sink);
-	if (!name.failed)
-		key_encode((struct fl_bytes){ name.data, name.size }, self->canary_key);
+	if (!name.failed) {
+		char room[KEY_MAX];
+		struct fl_bytes const key =
+			key_encode((struct fl_bytes){ name.data, name.size }, room);
+		memcpy(self->canary_key, key.data, key.size);
+	}
 	fl_buf_finish(&name);
 	self->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (self->wake < 0 || self->canary_key[0] == '\0')
@@ -165,7 +170,7 @@ static bool has_room(const struct memcached_sink *self)
 {
 	for (size_t i = 0; i < self->pool.count; i++)
 		if (wire_unsent(&self->links[i]) > UNSENT_LOW ||
-			self->links[i].log.size - self->links[i].log_start > UNANSWERED_LOW)
+			meta_kept(&self->links[i]) > UNANSWERED_LOW)
 			return false;
 	return true;
 }
@@ -259,7 +264,7 @@ static enum fl_outcome put(struct memcached_sink *self, const struct fl_operatio
 	outcome = meta_apply(self, link, operation, key, err);
 	if (outcome != FL_DONE)
 		return outcome;
-	if (wire_unsent(link) > UNSENT || link->log.size - link->log_start > UNANSWERED)
+	if (wire_unsent(link) > UNSENT || meta_kept(link) > UNANSWERED)
 		return wire_pump(self, has_room, err);
 	return FL_DONE;
 }
@@ -267,10 +272,10 @@ static enum fl_outcome put(struct memcached_sink *self, const struct fl_operatio
 static enum fl_outcome apply(
 	struct memcached_sink *self, const struct fl_operation *operation, struct fl_err *err)
 {
-	char encoded[KEY_MAX];
+	char room[KEY_MAX];
 	if (operation->kind == FL_KEY_CLEAR)
 		return clear(self, operation->key, err);
-	struct fl_bytes key = { encoded, key_encode(operation->key, encoded) };
+	struct fl_bytes const key = key_encode(operation->key, room);
 	return self->links != NULL ? put(self, operation, key, err)
 				   : sync_apply(self, operation, key, err);
 }
@@ -304,10 +309,10 @@ static enum fl_outcome submit(
 	if (outcome != FL_DONE || self->links == NULL)
 		return outcome;
 	ask_all(self, batch->id);
-	outcome = wire_pump(self, wire_no_wait, err);
-	if (outcome == FL_DONE && !has_few_batches(self))
-		outcome = wire_pump(self, has_few_batches, err);
-	return outcome;
+	/* If there is nothing else to do, drain() comes, and looks for all answers. */
+	if (self->submitted - safe_batch(self) < UNSEEN)
+		return wire_send(self, err);
+	return wire_pump(self, has_few_batches, err);
 }
 
 static bool has_failed(const struct memcached_sink *self, struct fl_err *err)

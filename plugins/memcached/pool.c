@@ -117,10 +117,8 @@ memcached_st *pool_one(const struct pool *pool, size_t server)
 	return create(pool, &pool->servers[server], 1);
 }
 
-size_t pool_pick(const struct pool *pool, struct fl_bytes key)
+size_t pool_spread(const struct pool *pool, struct fl_bytes key)
 {
-	if (pool->count == 1)
-		return 0;
 	uint32_t server = memcached_generate_hash(pool->connections, key.data, key.size);
 	return server < pool->count ? server : 0;
 }

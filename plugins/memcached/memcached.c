@@ -259,8 +259,10 @@ static enum fl_outcome put(struct memcached_sink *self, const struct fl_operatio
 		outcome = keep_order(self, link, err);
 	if (outcome != FL_DONE)
 		return outcome;
-	if (!meta_is_due(link))
+	if (!meta_is_due(link)) {
 		link->first_transaction = self->transaction;
+		link->safe = self->submitted - 1; /* none of them has anything left here */
+	}
 	outcome = meta_apply(self, link, operation, key, err);
 	if (outcome != FL_DONE)
 		return outcome;

@@ -67,8 +67,8 @@ struct link {
 	uint64_t first_transaction; /* of what is not answered */
 	bool is_touched;	    /* since its last barrier */
 
-	/* Batches: the last whose barrier was sent, was passed, and was passed with no repair left.
-	 */
+	/* Batches: the last whose barrier was sent, and was passed; and the last up to which
+	 * nothing is left to be done here, neither operations nor repairs. */
 	uint64_t asked, passed, safe;
 
 	/* When it is lost, in ms: nothing more is taken, or no answer has come. 0: not expected. */

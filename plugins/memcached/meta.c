@@ -413,7 +413,7 @@ enum fl_outcome meta_answer(
 	default:
 		break;
 	}
-	if (link->repairs == 0)
+	if (link->repairs == 0 && link->passed > link->safe)
 		link->safe = link->passed;
 	return FL_DONE;
 }

@@ -115,7 +115,8 @@ static enum fl_outcome set_up(
 	self->item_max = (size_t)settings->integer(ctx, "item_max");
 	self->pool.connect_timeout_ms = (uint32_t)settings->integer(ctx, "connect_timeout_ms");
 	self->pool.timeout_ms = (uint32_t)settings->integer(ctx, "timeout_ms");
-	if (pool_parse(settings->text(ctx, "servers"), &self->pool, err) != 0)
+	if (pool_parse(settings->text(ctx, "servers"), &self->pool, err) != 0 ||
+		auth_set_up(&self->pool, settings, err) != FL_DONE)
 		return FL_FAILED;
 	fl_buf_text(&name, "fastlane:canary:");
 	fl_buf_text(&name, settings->sink);
@@ -142,7 +143,7 @@ static enum fl_outcome memcached_sink_open(const struct fl_host *host,
 	self->host = host;
 	self->wake = -1;
 	enum fl_outcome outcome = set_up(self, settings, err);
-	bool is_classic = strcmp(settings->text(settings->ctx, "protocol"), "classic") == 0;
+	bool is_classic = strcmp(settings->text(settings->ctx, "protocol"), "auto") != 0;
 	if (outcome == FL_DONE && !is_classic) {
 		outcome = greet_all(self, &is_classic, err);
 		if (outcome == FL_DONE && is_classic) {
@@ -392,9 +393,21 @@ static const struct fl_option options[] = {
 			"another server, or between batches" },
 	{ .name = "protocol",
 		.type = FL_OPTION_CHOICE,
-		.choices = "auto|classic",
+		.choices = "auto|classic|sasl",
 		.fallback = "auto",
-		.help = "auto: the meta protocol where the servers have it; classic: never" },
+		.help = "auto: the meta protocol where the servers have it; classic: never; sasl: "
+			"the binary one, with SASL" },
+	{ .name = "user",
+		.help = "user name, where the servers want one (-Y, or -S with protocol = sasl)",
+		.check = auth_check_user },
+	{ .name = "password",
+		.type = FL_OPTION_SECRET,
+		.help = "password",
+		.check = auth_check_password },
+	{ .name = "password_file",
+		.type = FL_OPTION_FILE,
+		.help = "file that holds the password",
+		.check = auth_check_password },
 	{ .name = "item_max",
 		.type = FL_OPTION_INT,
 		.fallback = "1048576",

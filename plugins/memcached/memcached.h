@@ -5,6 +5,7 @@
  *   memcached.c  the sink itself: options, batches, which way an operation goes
  *   key.c        how keys are written
  *   pool.c       the list of servers, and which of them a key belongs to (libmemcached's ketama)
+ *   auth.c       user and password
  *   greet.c      makes a connection, and learns what is to be known of a server
  *   canary.c     a key of the sink's own on each server: tells when one was restarted or emptied
  *   wire.c       bytes: our own sockets, written and read at once without blocking
@@ -29,6 +30,7 @@ enum {
 	SERVERS_MAX = 256,
 	NAME_MAX_SIZE = 280, /* HOST:PORT */
 	CANARY_MAX = 160,
+	AUTH_MAX = 100, /* bytes of a user's name, and of a password */
 };
 
 struct pool {
@@ -36,6 +38,8 @@ struct pool {
 	struct address servers[SERVERS_MAX];
 	memcached_st *connections; /* to all of them, spread by ketama */
 	uint32_t connect_timeout_ms, timeout_ms;
+	const char *user, *password; /* NULL: none */
+	bool has_sasl;
 };
 
 /* Operations, one after the other, that are not answered unless they fail. */
@@ -131,11 +135,24 @@ static inline size_t pool_pick(const struct pool *pool, struct fl_bytes key)
 }
 /* The library's connections to one server alone; NULL when memory runs out. */
 memcached_st *pool_one(const struct pool *pool, size_t server);
-/* RETRY, naming the server. */
+/* RETRY, naming the server; FAILED if it refuses user and password. */
 enum fl_outcome pool_failed(const struct pool *pool, size_t server, const char *doing,
 	const memcached_st *connections, memcached_return_t cause, struct fl_err *err);
 /* HOST:PORT, or a path. */
 void pool_name(const struct address *server, char ret[NAME_MAX_SIZE]);
+
+/* auth.c */
+
+bool auth_check_user(const char *value, struct fl_err *err);
+bool auth_check_password(const char *value, struct fl_err *err);
+/* Takes user, password and whether it is for SASL from the options: DONE or FAILED. */
+enum fl_outcome auth_set_up(
+	struct pool *pool, const struct fl_settings *settings, struct fl_err *err);
+/* FAILED: there are user and password, but a server without the meta protocol. */
+enum fl_outcome auth_no_classic(struct fl_err *err);
+/* Whether this is what a server answers to any command before it knows who asks. */
+bool auth_is_asked_for(struct fl_bytes answer);
+enum fl_outcome auth_log_in(struct memcached_sink *self, struct link *link, struct fl_err *err);
 
 /* canary.c */
 

@@ -29,7 +29,7 @@ struct greeting {
 	char host[INET6_ADDRSTRLEN], port[8]; /* our side of it; empty for a unix socket */
 };
 
-enum answer { ANSWERED, CLASSIC, FAILED };
+enum answer { ANSWERED, CLASSIC, FAILED, REFUSED };
 
 static enum answer ask(
 	struct greeting *greeting, const char *command, struct fl_bytes *ret, struct fl_err *err)
@@ -214,6 +214,33 @@ static enum answer write_canary(struct greeting *greeting, struct fl_err *err)
 
 /* ---- all of it ---- */
 
+/* The first command, which tells who is there; and again, if user and password have to come first.
+ */
+static enum answer say_hello(struct greeting *greeting, struct fl_err *err)
+{
+	const struct memcached_sink *self = greeting->self;
+	struct fl_bytes line;
+	enum answer answer = ask(greeting, "mn\r\n", &line, err);
+	bool const is_asked = answer == ANSWERED && auth_is_asked_for(line);
+	if (is_asked) {
+		enum fl_outcome const outcome = auth_log_in(greeting->self, greeting->link, err);
+		if (outcome != FL_DONE)
+			return outcome == FL_FAILED ? REFUSED : FAILED;
+		answer = ask(greeting, "mn\r\n", &line, err);
+	}
+	if (answer == ANSWERED && !is(line, "MN"))
+		answer = unexpected(greeting, line, err);
+	if (answer == ANSWERED && self->pool.user != NULL && !is_asked)
+		self->host->log(self->host->ctx, FL_LEVEL_WARN,
+			"%s lets everybody in: it has not asked for user and password",
+			greeting->link->name);
+	if (answer == CLASSIC && self->pool.user != NULL) {
+		auth_no_classic(err);
+		return REFUSED;
+	}
+	return answer;
+}
+
 enum fl_outcome greet_check_flush(
 	const struct memcached_sink *self, const char *server, bool has_cas, struct fl_err *err)
 {
@@ -230,13 +257,10 @@ static enum fl_outcome greet(
 	struct memcached_sink *self, size_t server, bool *ret_classic, struct fl_err *err)
 {
 	struct greeting greeting = { .self = self, .link = &self->links[server], .has_cas = true };
-	struct fl_bytes line;
 	enum fl_outcome outcome = wire_connect(self, server, err);
 	if (outcome != FL_DONE)
 		return outcome;
-	enum answer answer = ask(&greeting, "mn\r\n", &line, err);
-	if (answer == ANSWERED && !is(line, "MN"))
-		answer = unexpected(&greeting, line, err);
+	enum answer answer = say_hello(&greeting, err);
 	if (answer == ANSWERED)
 		answer = read_canary(&greeting, err);
 	if (answer == ANSWERED)
@@ -255,6 +279,8 @@ static enum fl_outcome greet(
 		canary_judge(self, greeting.link->name,
 			greeting.canary[0] != '\0' ? greeting.canary : NULL, &greeting.identity);
 	*ret_classic = answer == CLASSIC;
+	if (answer == REFUSED)
+		return FL_FAILED;
 	return answer == FAILED ? FL_RETRY : FL_DONE;
 }
 

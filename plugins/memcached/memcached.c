@@ -12,7 +12,8 @@
 #include <unistd.h>
 
 enum {
-	PIPELINE = 16,		  /* batches under way, at most */
+	PIPELINE = 32,		  /* batches under way, at most ... */
+	UNSEEN = 8,		  /* ... and so many before their answers are looked for */
 	UNSENT = 1024 * 1024,	  /* bytes of commands that wait for a server, at most ... */
 	UNSENT_LOW = 256 * 1024,  /* ... and then so many are left */
 	UNANSWERED = 1024 * 1024, /* the same of the log */
@@ -114,12 +115,17 @@ static enum fl_outcome set_up(
 	self->item_max = (size_t)settings->integer(ctx, "item_max");
 	self->pool.connect_timeout_ms = (uint32_t)settings->integer(ctx, "connect_timeout_ms");
 	self->pool.timeout_ms = (uint32_t)settings->integer(ctx, "timeout_ms");
-	if (pool_parse(settings->text(ctx, "servers"), &self->pool, err) != 0)
+	if (pool_parse(settings->text(ctx, "servers"), &self->pool, err) != 0 ||
+		auth_set_up(&self->pool, settings, err) != FL_DONE)
 		return FL_FAILED;
 	fl_buf_text(&name, "fastlane:canary:");
 	fl_buf_text(&name, settings->sink);
-	if (!name.failed)
-		key_encode((struct fl_bytes){ name.data, name.size }, self->canary_key);
+	if (!name.failed) {
+		char room[KEY_MAX];
+		struct fl_bytes const key =
+			key_encode((struct fl_bytes){ name.data, name.size }, room);
+		memcpy(self->canary_key, key.data, key.size);
+	}
 	fl_buf_finish(&name);
 	self->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (self->wake < 0 || self->canary_key[0] == '\0')
@@ -137,7 +143,7 @@ static enum fl_outcome memcached_sink_open(const struct fl_host *host,
 	self->host = host;
 	self->wake = -1;
 	enum fl_outcome outcome = set_up(self, settings, err);
-	bool is_classic = strcmp(settings->text(settings->ctx, "protocol"), "classic") == 0;
+	bool is_classic = strcmp(settings->text(settings->ctx, "protocol"), "auto") != 0;
 	if (outcome == FL_DONE && !is_classic) {
 		outcome = greet_all(self, &is_classic, err);
 		if (outcome == FL_DONE && is_classic) {
@@ -165,7 +171,7 @@ static bool has_room(const struct memcached_sink *self)
 {
 	for (size_t i = 0; i < self->pool.count; i++)
 		if (wire_unsent(&self->links[i]) > UNSENT_LOW ||
-			self->links[i].log.size - self->links[i].log_start > UNANSWERED_LOW)
+			meta_kept(&self->links[i]) > UNANSWERED_LOW)
 			return false;
 	return true;
 }
@@ -254,12 +260,14 @@ static enum fl_outcome put(struct memcached_sink *self, const struct fl_operatio
 		outcome = keep_order(self, link, err);
 	if (outcome != FL_DONE)
 		return outcome;
-	if (!meta_is_due(link))
+	if (!meta_is_due(link)) {
 		link->first_transaction = self->transaction;
+		link->safe = self->submitted - 1; /* none of them has anything left here */
+	}
 	outcome = meta_apply(self, link, operation, key, err);
 	if (outcome != FL_DONE)
 		return outcome;
-	if (wire_unsent(link) > UNSENT || link->log.size - link->log_start > UNANSWERED)
+	if (wire_unsent(link) > UNSENT || meta_kept(link) > UNANSWERED)
 		return wire_pump(self, has_room, err);
 	return FL_DONE;
 }
@@ -267,10 +275,10 @@ static enum fl_outcome put(struct memcached_sink *self, const struct fl_operatio
 static enum fl_outcome apply(
 	struct memcached_sink *self, const struct fl_operation *operation, struct fl_err *err)
 {
-	char encoded[KEY_MAX];
+	char room[KEY_MAX];
 	if (operation->kind == FL_KEY_CLEAR)
 		return clear(self, operation->key, err);
-	struct fl_bytes key = { encoded, key_encode(operation->key, encoded) };
+	struct fl_bytes const key = key_encode(operation->key, room);
 	return self->links != NULL ? put(self, operation, key, err)
 				   : sync_apply(self, operation, key, err);
 }
@@ -304,10 +312,10 @@ static enum fl_outcome submit(
 	if (outcome != FL_DONE || self->links == NULL)
 		return outcome;
 	ask_all(self, batch->id);
-	outcome = wire_pump(self, wire_no_wait, err);
-	if (outcome == FL_DONE && !has_few_batches(self))
-		outcome = wire_pump(self, has_few_batches, err);
-	return outcome;
+	/* If there is nothing else to do, drain() comes, and looks for all answers. */
+	if (self->submitted - safe_batch(self) < UNSEEN)
+		return wire_send(self, err);
+	return wire_pump(self, has_few_batches, err);
 }
 
 static bool has_failed(const struct memcached_sink *self, struct fl_err *err)
@@ -385,9 +393,21 @@ static const struct fl_option options[] = {
 			"another server, or between batches" },
 	{ .name = "protocol",
 		.type = FL_OPTION_CHOICE,
-		.choices = "auto|classic",
+		.choices = "auto|classic|sasl",
 		.fallback = "auto",
-		.help = "auto: the meta protocol where the servers have it; classic: never" },
+		.help = "auto: the meta protocol where the servers have it; classic: never; sasl: "
+			"the binary one, with SASL" },
+	{ .name = "user",
+		.help = "user name, where the servers want one (-Y, or -S with protocol = sasl)",
+		.check = auth_check_user },
+	{ .name = "password",
+		.type = FL_OPTION_SECRET,
+		.help = "password",
+		.check = auth_check_password },
+	{ .name = "password_file",
+		.type = FL_OPTION_FILE,
+		.help = "file that holds the password",
+		.check = auth_check_password },
 	{ .name = "item_max",
 		.type = FL_OPTION_INT,
 		.fallback = "1048576",

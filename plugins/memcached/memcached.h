@@ -5,11 +5,12 @@
  *   memcached.c  the sink itself: options, batches, which way an operation goes
  *   key.c        how keys are written
  *   pool.c       the list of servers, and which of them a key belongs to (libmemcached's ketama)
+ *   auth.c       user and password
  *   greet.c      makes a connection, and learns what is to be known of a server
- *   canary.c     a key of the sink's own on each server, that tells when one was restarted or
- * emptied wire.c       bytes: our own sockets, written and read at once without blocking meta.c
- * commands of the meta protocol, and which answer belongs to which sync.c       servers without the
- * meta protocol: libmemcached, one operation after the other
+ *   canary.c     a key of the sink's own on each server: tells when one was restarted or emptied
+ *   wire.c       bytes: our own sockets, written and read at once without blocking
+ *   meta.c       commands of the meta protocol, and which answer belongs to which
+ *   sync.c       servers without it: libmemcached, one operation after the other
  */
 #ifndef FL_MEMCACHED_H
 #define FL_MEMCACHED_H
@@ -29,6 +30,7 @@ enum {
 	SERVERS_MAX = 256,
 	NAME_MAX_SIZE = 280, /* HOST:PORT */
 	CANARY_MAX = 160,
+	AUTH_MAX = 100, /* bytes of a user's name, and of a password */
 };
 
 struct pool {
@@ -36,6 +38,14 @@ struct pool {
 	struct address servers[SERVERS_MAX];
 	memcached_st *connections; /* to all of them, spread by ketama */
 	uint32_t connect_timeout_ms, timeout_ms;
+	const char *user, *password; /* NULL: none */
+	bool has_sasl;
+};
+
+/* Operations, one after the other, that are not answered unless they fail. */
+struct quiet {
+	uint16_t sets, replaces, deletes; /* `sets` has the replacements in it */
+	uint32_t bytes; /* of the sets' keys, each behind a byte that has its size */
 };
 
 /* A connection of our own to one server. */
@@ -48,12 +58,12 @@ struct link {
 	size_t in_start, in_end;
 	char in[16 * 1024]; /* what has come and is not read yet */
 
-	/* What was asked and is not answered, oldest first, from `log_start` on: see meta.c. */
-	struct fl_buf log;
-	size_t log_start;
-	unsigned quiet;		    /* at the log's end, without an answerer behind them */
-	unsigned refused;	    /* of those at its start */
-	unsigned replaces;	    /* quiet ones in the log */
+	/* What was asked and is not answered, oldest first, from `log_start` on, and the keys of
+	 * all sets in it: see meta.c. */
+	struct fl_buf log, keys;
+	size_t log_start, keys_start;
+	struct quiet quiet;	    /* behind all that is in the log */
+	unsigned refused;	    /* of the quiet ones that are asked about first */
 	unsigned not_stored;	    /* replacements among them, of keys that were not there */
 	unsigned missed;	    /* deletes among them, of keys that were not there */
 	unsigned repairs;	    /* keys that are to be deleted since their value was refused */
@@ -61,8 +71,8 @@ struct link {
 	uint64_t first_transaction; /* of what is not answered */
 	bool is_touched;	    /* since its last barrier */
 
-	/* Batches: the last whose barrier was sent, was passed, and was passed with no repair left.
-	 */
+	/* Batches: the last whose barrier was sent, and was passed; and the last up to which
+	 * nothing is left to be done here, neither operations nor repairs. */
 	uint64_t asked, passed, safe;
 
 	/* When it is lost, in ms: nothing more is taken, or no answer has come. 0: not expected. */
@@ -107,8 +117,8 @@ time_t sink_expiration(uint32_t ttl);
 
 /* key.c */
 
-/* Writes a key the way memcached can take it, at most KEY_MAX bytes, and returns its size. */
-size_t key_encode(struct fl_bytes raw, char ret[KEY_MAX]);
+/* A key the way memcached can take it, at most KEY_MAX bytes: the key itself, or made in `room`. */
+struct fl_bytes key_encode(struct fl_bytes raw, char room[KEY_MAX]);
 
 /* pool.c */
 
@@ -118,14 +128,31 @@ int pool_parse(const char *list, struct pool *pool, struct fl_err *err);
 enum fl_outcome pool_open(struct pool *pool, struct fl_err *err);
 void pool_close(struct pool *pool);
 /* The server that a key belongs to. */
-size_t pool_pick(const struct pool *pool, struct fl_bytes key);
+size_t pool_spread(const struct pool *pool, struct fl_bytes key);
+static inline size_t pool_pick(const struct pool *pool, struct fl_bytes key)
+{
+	return pool->count == 1 ? 0 : pool_spread(pool, key);
+}
 /* The library's connections to one server alone; NULL when memory runs out. */
 memcached_st *pool_one(const struct pool *pool, size_t server);
-/* RETRY, naming the server. */
+/* RETRY, naming the server; FAILED if it refuses user and password. */
 enum fl_outcome pool_failed(const struct pool *pool, size_t server, const char *doing,
 	const memcached_st *connections, memcached_return_t cause, struct fl_err *err);
 /* HOST:PORT, or a path. */
 void pool_name(const struct address *server, char ret[NAME_MAX_SIZE]);
+
+/* auth.c */
+
+bool auth_check_user(const char *value, struct fl_err *err);
+bool auth_check_password(const char *value, struct fl_err *err);
+/* Takes user, password and whether it is for SASL from the options: DONE or FAILED. */
+enum fl_outcome auth_set_up(
+	struct pool *pool, const struct fl_settings *settings, struct fl_err *err);
+/* FAILED: there are user and password, but a server without the meta protocol. */
+enum fl_outcome auth_no_classic(struct fl_err *err);
+/* Whether this is what a server answers to any command before it knows who asks. */
+bool auth_is_asked_for(struct fl_bytes answer);
+enum fl_outcome auth_log_in(struct memcached_sink *self, struct link *link, struct fl_err *err);
 
 /* canary.c */
 
@@ -163,7 +190,8 @@ void wire_close(struct link *link);
  * been done that can be done without waiting. DONE, or RETRY with `err` set. */
 enum fl_outcome wire_pump(struct memcached_sink *self,
 	bool (*enough)(const struct memcached_sink *self), struct fl_err *err);
-bool wire_no_wait(const struct memcached_sink *self);
+/* Sends what can be sent now, and looks for no answers. */
+enum fl_outcome wire_send(struct memcached_sink *self, struct fl_err *err);
 /* Nothing is left to be written or to be answered. */
 bool wire_is_idle(const struct memcached_sink *self);
 /* Sends what is in `out` and waits for a line, or for this many bytes and a line's end. The text is
@@ -193,7 +221,12 @@ enum fl_outcome meta_answer(
 	struct memcached_sink *self, struct link *link, struct fl_bytes line, struct fl_err *err);
 static inline bool meta_is_due(const struct link *link)
 {
-	return link->log.size > link->log_start;
+	return link->log.size > link->log_start || link->quiet.sets > 0 || link->quiet.deletes > 0;
+}
+/* Bytes that are kept until the answers come. */
+static inline size_t meta_kept(const struct link *link)
+{
+	return link->log.size - link->log_start + link->keys.size - link->keys_start;
 }
 
 /* sync.c */

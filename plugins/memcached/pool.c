@@ -68,6 +68,20 @@ static const struct {
 	{ MEMCACHED_BEHAVIOR_KETAMA_WEIGHTED, 1 },
 };
 
+static memcached_return_t add_sasl(memcached_st *connections, const struct pool *pool)
+{
+#if defined(LIBMEMCACHED_WITH_SASL_SUPPORT) && LIBMEMCACHED_WITH_SASL_SUPPORT
+	memcached_return_t r =
+		memcached_behavior_set(connections, MEMCACHED_BEHAVIOR_BINARY_PROTOCOL, 1);
+	if (memcached_success(r))
+		r = memcached_set_sasl_auth_data(connections, pool->user, pool->password);
+	return r;
+#else
+	(void)connections, (void)pool;
+	return MEMCACHED_NOT_SUPPORTED;
+#endif
+}
+
 /* Connections to `count` servers; made when first used. NULL when memory runs out. */
 static memcached_st *create(const struct pool *pool, const struct address *servers, size_t count)
 {
@@ -91,6 +105,8 @@ static memcached_st *create(const struct pool *pool, const struct address *serve
 				      connections, servers[i].host, servers[i].weight)
 			    : memcached_server_add_with_weight(connections, servers[i].host,
 				      servers[i].port, servers[i].weight);
+	if (memcached_success(r) && pool->has_sasl)
+		r = add_sasl(connections, pool);
 	if (memcached_success(r))
 		return connections;
 	memcached_free(connections);
@@ -99,6 +115,13 @@ static memcached_st *create(const struct pool *pool, const struct address *serve
 
 enum fl_outcome pool_open(struct pool *pool, struct fl_err *err)
 {
+#if !defined(LIBMEMCACHED_WITH_SASL_SUPPORT) || !LIBMEMCACHED_WITH_SASL_SUPPORT
+	if (pool->has_sasl) {
+		fl_err_set(err, FL_EUNSUPPORTED,
+			"protocol = sasl: this libmemcached was built without SASL");
+		return FL_FAILED;
+	}
+#endif
 	pool->connections = create(pool, pool->servers, pool->count);
 	if (pool->connections != NULL)
 		return FL_DONE;
@@ -117,10 +140,8 @@ memcached_st *pool_one(const struct pool *pool, size_t server)
 	return create(pool, &pool->servers[server], 1);
 }
 
-size_t pool_pick(const struct pool *pool, struct fl_bytes key)
+size_t pool_spread(const struct pool *pool, struct fl_bytes key)
 {
-	if (pool->count == 1)
-		return 0;
 	uint32_t server = memcached_generate_hash(pool->connections, key.data, key.size);
 	return server < pool->count ? server : 0;
 }
@@ -131,6 +152,11 @@ void pool_name(const struct address *server, char ret[NAME_MAX_SIZE])
 		snprintf(ret, NAME_MAX_SIZE, "%s", server->host);
 	else
 		snprintf(ret, NAME_MAX_SIZE, "%s:%u", server->host, server->port);
+}
+
+static bool is_refused(memcached_return_t cause)
+{
+	return cause == MEMCACHED_AUTH_FAILURE || cause == MEMCACHED_AUTH_PROBLEM;
 }
 
 enum fl_outcome pool_failed(const struct pool *pool, size_t server, const char *doing,
@@ -147,6 +173,10 @@ enum fl_outcome pool_failed(const struct pool *pool, size_t server, const char *
 	else if (system_error != 0)
 		reason = strerror(system_error);
 	pool_name(&pool->servers[server], name);
+	if (is_refused(memcached_last_error(connections))) {
+		fl_err_set(err, FL_EFATAL, "%s refuses them: check user and password_file", name);
+		return FL_FAILED;
+	}
 	fl_err_set(err, FL_ELOST, "%s at %s: %s", doing, name,
 		reason != NULL ? reason : "unknown error");
 	return FL_RETRY;

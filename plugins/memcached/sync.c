@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Servers that don't have the meta protocol: by libmemcached, each operation awaited before the
- * next one. The library's buffered and unanswered modes lose writes silently.
+ * next one; and those that want SASL, in the binary protocol. The library's buffered and unanswered
+ * modes lose writes silently.
  */
 #include "memcached.h"
 
@@ -96,8 +97,10 @@ static enum fl_outcome set(struct memcached_sink *self, const struct fl_operatio
 		r = (operation->flags & FL_IF_EXISTS ? memcached_replace : memcached_set)(
 			self->pool.connections, key.data, key.size, operation->value.data,
 			operation->value.size, sink_expiration(operation->ttl), 0);
+	/* What is not there to be replaced: the binary protocol says that it is not found. */
 	if (r == MEMCACHED_SUCCESS ||
-		(r == MEMCACHED_NOTSTORED && (operation->flags & FL_IF_EXISTS) != 0))
+		((operation->flags & FL_IF_EXISTS) != 0 &&
+			(r == MEMCACHED_NOTSTORED || r == MEMCACHED_NOTFOUND)))
 		return FL_DONE;
 	/* The server's own limit is lower, or it has no room for items of this size: the key must
 	 * not keep an older value. */

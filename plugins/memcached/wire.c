@@ -144,13 +144,19 @@ void wire_close(struct link *link)
 		close(link->fd);
 	fl_buf_finish(&link->out);
 	fl_buf_finish(&link->log);
+	fl_buf_finish(&link->keys);
 	link->fd = -1;
+}
+
+static bool has_failed(const struct link *link)
+{
+	return link->out.failed || link->log.failed || link->keys.failed;
 }
 
 static enum fl_outcome write_some(
 	struct memcached_sink *self, struct link *link, struct fl_err *err)
 {
-	if (link->out.failed || link->log.failed)
+	if (has_failed(link))
 		return sink_no_memory(err);
 	size_t before = link->sent;
 	while (wire_unsent(link) > 0) {
@@ -232,11 +238,16 @@ static int next_line(struct link *link, struct fl_bytes *ret, struct fl_err *err
 
 static enum fl_outcome read_some(struct memcached_sink *self, struct link *link, struct fl_err *err)
 {
-	int has_more = 0;
-	while (meta_is_due(link) && (has_more = receive(link, err)) == 1) {
+	int has_come = 1;
+	/* What has not filled the buffer was all. */
+	for (bool is_more = true; is_more && has_come == 1 && meta_is_due(link);) {
 		struct fl_bytes line;
 		int is_line;
-		while ((is_line = next_line(link, &line, err)) == 1) {
+		has_come = receive(link, err);
+		is_more = link->in_end == sizeof(link->in);
+		while (has_come == 1 && (is_line = next_line(link, &line, err)) != 0) {
+			if (is_line < 0)
+				return FL_RETRY;
 			enum fl_outcome outcome = meta_answer(self, link, line, err);
 			if (outcome != FL_DONE)
 				return outcome;
@@ -244,18 +255,19 @@ static enum fl_outcome read_some(struct memcached_sink *self, struct link *link,
 						     ? now_ms() + self->pool.timeout_ms
 						     : 0;
 		}
-		if (is_line < 0)
-			return FL_RETRY;
 	}
-	return has_more < 0 ? FL_RETRY : FL_DONE;
+	return has_come < 0 ? FL_RETRY : FL_DONE;
 }
 
 /* ---- all of them ---- */
 
-bool wire_no_wait(const struct memcached_sink *self)
+enum fl_outcome wire_send(struct memcached_sink *self, struct fl_err *err)
 {
-	(void)self;
-	return true;
+	enum fl_outcome outcome = FL_DONE;
+	for (size_t i = 0; i < self->pool.count && outcome == FL_DONE; i++)
+		if (wire_unsent(&self->links[i]) > 0 || has_failed(&self->links[i]))
+			outcome = write_some(self, &self->links[i], err);
+	return outcome;
 }
 
 bool wire_is_idle(const struct memcached_sink *self)
@@ -303,7 +315,7 @@ enum fl_outcome wire_pump(struct memcached_sink *self,
 		for (size_t i = 0; i < self->pool.count; i++) {
 			struct link *link = &self->links[i];
 			enum fl_outcome outcome = FL_DONE;
-			if (link->out.failed || link->log.failed)
+			if (has_failed(link))
 				return sink_no_memory(err);
 			if (wire_unsent(link) > 0)
 				outcome = write_some(self, link, err);

@@ -90,6 +90,14 @@ static const struct bad_settings bad[] = {
 	{ { { "servers", "a:x" } }, FL_FAILED, true },
 	{ { { "servers", "a:1:0" } }, FL_FAILED, true },
 	{ { { "servers", "a:1:2:3" } }, FL_FAILED, true },
+	{ { { "user", "a b" } }, FL_FAILED, true },
+	{ { { "user", "a:b" } }, FL_FAILED, true },
+	{ { { "password", "a\r\nb" } }, FL_FAILED, true },
+	{ { { "user", "a" } }, FL_FAILED, false },
+	{ { { "password", "a" } }, FL_FAILED, false },
+	{ { { "protocol", "sasl" } }, FL_FAILED, false },
+	{ { { "user", "a" }, { "password", "b" }, { "password_file", "b" } }, FL_FAILED, false },
+	{ { { "user", "a" }, { "password", "b" }, { "protocol", "classic" } }, FL_FAILED, false },
 	{ { { NULL, NULL } }, FL_DONE, false },
 };
 

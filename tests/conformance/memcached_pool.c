@@ -207,3 +207,29 @@ Test(memcached_servers, batch_holds_a_batch_back_until_the_one_before_is_there)
 {
 	cr_assert(!shows_the_later_one("batch", false));
 }
+
+/* The host fails the test if a batch is told twice. */
+Test(memcached_servers, what_is_settled_only_grows_whichever_servers_the_batches_go_to)
+{
+	const unsigned weights[] = { 1, 1, 1, 1 };
+	const char *const orders[] = { "batch", "strict" };
+	for (unsigned o = 0; o < 2; o++) {
+		const struct setting settings[] = { { "servers", addresses },
+			{ "order", orders[o] }, { NULL, NULL } };
+		struct sink sink;
+		name_servers(weights, 4);
+		cr_assert_eq(sink_open(&sink, settings), FL_DONE, "%s", sink.err.text);
+		for (unsigned n = 0; n < 2000; n++) {
+			char key[16];
+			snprintf(key, sizeof(key), "k:%u", n * 7919 % 97);
+			const struct fl_operation set = {
+				.kind = FL_KEY_SET, .key = text_bytes(key), .value = text_bytes("v")
+			};
+			struct fl_batch batch = operations_batch(&set, 1, "p");
+			cr_assert_leq(sink_submit(&sink, &batch), FL_PENDING, "%s", sink.err.text);
+			/* All, or all but what is under way on each server. */
+			cr_assert_geq(host_state.settled + 32, sink.batches);
+		}
+		sink_close(&sink);
+	}
+}

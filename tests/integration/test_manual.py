@@ -103,7 +103,7 @@ def completed(settings, folder, source):
     if takes_keys and not any(name.startswith("[map:") for name in sections):
         sections["[map:users]"] = {"table": "shop.users", "key": "user:{id}"}
     os.makedirs(folder + "/state", exist_ok=True)
-    for name, text in (("password", "repl"), ("redis-password", "x"), ("ca", "")):
+    for name, text in (("password", "repl"), ("redis-password", "x"), ("memcached-password", "x"), ("ca", "")):
         with open("%s/%s" % (folder, name), "w") as file:
             file.write(text)
         os.chmod("%s/%s" % (folder, name), 0o600)

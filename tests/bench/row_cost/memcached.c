@@ -23,9 +23,9 @@ void cost_submit(const struct fl_batch *batch)
 {
 	struct fl_err err = { 0 };
 	for (size_t i = 0; i < batch->operation_count; i++) {
-		char encoded[KEY_MAX];
+		char room[KEY_MAX];
 		const struct fl_operation *operation = &batch->operations[i];
-		struct fl_bytes const key = { encoded, key_encode(operation->key, encoded) };
+		struct fl_bytes const key = key_encode(operation->key, room);
 		cost_check(pool_pick(&sink.pool, key) == 0 &&
 				   meta_apply(&sink, &to, operation, key, &err) == FL_DONE,
 			err.text);
@@ -33,5 +33,5 @@ void cost_submit(const struct fl_batch *batch)
 	meta_barrier(&sink, &to, batch->id);
 	fl_buf_clear(&to.out);
 	fl_buf_clear(&to.log);
-	to.quiet = 0;
+	fl_buf_clear(&to.keys);
 }

@@ -196,15 +196,15 @@ int fl_rows_next(struct fl_rows *rows, const struct fl_table_def *def, struct fl
 	if (rows->next >= rows->data.size && rows->data.size > 0)
 		return 0;
 	struct fl_cursor c = fl_cursor(rows->data.data + rows->next, rows->data.size - rows->next);
-	struct fl_row before = { 0 }, after = { 0 };
 	const uint8_t *start = c.at, *partial = NULL;
 	uint64_t options = 0;
+	*ret_before = *ret_after = (struct fl_row){ 0 };
 	if (rows->op != FL_INSERT)
-		take_image(&c, def, rows->before_present, &before);
+		take_image(&c, def, rows->before_present, ret_before);
 	if (rows->is_partial)
 		partial = take_partial(&c, def, &options);
 	if (rows->op != FL_DELETE)
-		take_image(&c, def, rows->after_present, &after);
+		take_image(&c, def, rows->after_present, ret_after);
 	if (options > 1)
 		return fl_err_set(err, FL_EUNSUPPORTED,
 			FL_TABLE_FMT ": a row with the value options %llu", FL_TABLE_ARG(def),
@@ -215,13 +215,11 @@ int fl_rows_next(struct fl_rows *rows, const struct fl_table_def *def, struct fl
 		return fl_err_set(err, FL_ECORRUPT, FL_TABLE_FMT ": a row reaches beyond its event",
 			FL_TABLE_ARG(def));
 	if (partial != NULL || can_complete(rows)) {
-		code = fl_image_complete(
-			&before, &after, partial, rows->arena, &rows->completed, &after, err);
+		code = fl_image_complete(ret_before, ret_after, partial, rows->arena,
+			&rows->completed, ret_after, err);
 		if (code < 0)
 			return code;
 	}
 	rows->next += (size_t)(c.at - start);
-	*ret_before = before;
-	*ret_after = after;
 	return 1;
 }

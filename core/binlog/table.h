@@ -144,8 +144,7 @@ enum fl_names { FL_NAMES_NONE, FL_NAMES_METADATA, FL_NAMES_SCHEMA, FL_NAMES_NUMB
 struct fl_table_def {
 	struct fl_table
 		table; /* what plugins see; a struct fl_table * of a row is always one of these */
-	atomic_uint references;
-	uint64_t id;	     /* the server's table id */
+	uint64_t id;   /* the server's table id */
 	struct fl_bytes raw; /* the TABLE_MAP event's body, to tell whether another is the same */
 	struct fl_column_def *defs;
 	/* How to go over an image that has all columns, none of them NULL: so many bytes, then a
@@ -166,9 +165,12 @@ struct fl_table_def {
 			 * SYSTEM VERSIONING */
 	bool maybe_versioned; /* it may be WITH SYSTEM VERSIONING: some of its rows are history */
 	bool wanted;	      /* set by who looked whether anybody asks for the table */
-	uint64_t holder; /* of transaction.c, on the reader's thread: the last pack that holds it */
 	const char *doubt; /* NULL, or why no row of it can be shown: set with fl_table_doubt() */
 	struct fl_arena arena; /* private: all of the above lies in it */
+	/* Private: what changes all the time, lest it lies where all others read. */
+	char apart[64];
+	atomic_uint references;
+	uint64_t holder; /* of transaction.c, on the reader's thread: the last pack that holds it */
 };
 
 /* The table id of a TABLE_MAP event, to find a definition at hand. */

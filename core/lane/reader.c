@@ -126,6 +126,16 @@ static bool is_heartbeat(const uint8_t *data, size_t size)
 					     data[TYPE_OFFSET] == FL_EVENT_HEARTBEAT_V2);
 }
 
+/* Nothing more is there: what has been read is handed over, before it is waited for. 0 or
+ * FL_ESTOPPED. */
+static int before_waiting(struct fl_lane *lane, struct fl_session *session)
+{
+	int const wait_ms = fl_lane_may_wait(lane);
+	if (wait_ms > 0 && fl_session_is_ready(session, wait_ms))
+		return 0;
+	return fl_lane_flush(lane);
+}
+
 static enum fl_next read_on(struct fl_lane *lane, struct fl_session *session)
 {
 	for (;;) {
@@ -133,8 +143,7 @@ static enum fl_next read_on(struct fl_lane *lane, struct fl_session *session)
 		size_t size;
 		struct fl_err err; /* set where it is used */
 		enum fl_next next;
-		if (!fl_session_is_ready(session, fl_lane_may_wait(lane)) &&
-			fl_lane_flush(lane) != 0)
+		if (!fl_session_is_ready(session, 0) && before_waiting(lane, session) != 0)
 			return FL_NEXT_END;
 		enum fl_read got = fl_session_read(session, &data, &size, &err);
 		switch (got) {

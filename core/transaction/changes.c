@@ -8,6 +8,13 @@
 
 enum { MOST_EXPECTED = 256 };
 
+/* Behind an event's first row: the others are mostly of about the same size. */
+static int expect_more(struct fl_txn *txn, const struct fl_rows *rows)
+{
+	size_t const more = (rows->data.size - rows->next) / rows->next;
+	return more == 0 ? 0 : fl_txn_expect(txn, more < MOST_EXPECTED ? more : MOST_EXPECTED);
+}
+
 /* The event's rows, up to the first that can't be read; what came before it in the event is dropped
  * too. */
 static int add_rows(struct fl_grouper *g, const struct fl_event *event,
@@ -33,26 +40,20 @@ static int add_rows(struct fl_grouper *g, const struct fl_event *event,
 		rows.arena = fl_txn_arena(txn);
 		result = 1;
 	}
-	bool first = true;
 	while (result == 1) {
-		struct fl_row before, after;
-		result = fl_rows_next(&rows, def, &before, &after, &reason);
-		if (result != 1)
-			break;
-		/* Rows of one event are mostly of about the same size. */
-		size_t const expected = rows.data.size / rows.next;
-		if (first && fl_txn_expect(txn,
-				     expected < MOST_EXPECTED ? expected + 1 : MOST_EXPECTED) != 0)
-			return fl_group_no_memory(err);
-		first = false;
 		struct fl_change *change = fl_txn_add(txn);
 		if (change == NULL)
 			return fl_group_no_memory(err);
+		result = fl_rows_next(&rows, def, &change->before, &change->after, &reason);
+		if (result != 1) {
+			txn->view.change_count--;
+			break;
+		}
 		change->op = rows.op;
-		change->before = before;
-		change->after = after;
 		change->db = def->table.db;
 		change->table = def->table.name;
+		if (txn->view.change_count == count + 1 && expect_more(txn, &rows) != 0)
+			return fl_group_no_memory(err);
 	}
 	if (result == 0)
 		return 0;
@@ -65,11 +66,14 @@ static int add_rows(struct fl_grouper *g, const struct fl_event *event,
 int fl_group_rows(struct fl_grouper *g, const struct fl_event *event, struct fl_err *err)
 {
 	/* All rows events begin with the table id and the flags. */
-	uint8_t post_header = g->format.post_header[event->type];
-	struct fl_cursor c = fl_cursor(event->body.data, event->body.size);
-	uint64_t id = fl_take_uint(&c, post_header == 6 ? 4 : 6);
-	uint16_t flags = fl_take_u16(&c);
-	if (c.failed)
+	size_t const id_size = g->format.post_header[event->type] == 6 ? 4 : 6;
+	const uint8_t *at = (const uint8_t *)event->body.data;
+	uint64_t id;
+	uint16_t flags;
+	if (event->body.size >= id_size + sizeof(flags)) {
+		id = fl_le(at, id_size);
+		flags = (uint16_t)fl_le(at + id_size, sizeof(flags));
+	} else
 		return fl_err_set(err, FL_ECORRUPT, "a rows event of %zu bytes", event->body.size);
 
 	int result = 0;

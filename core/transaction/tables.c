@@ -25,8 +25,11 @@ struct fl_tables {
 	struct slot *used;
 	size_t cached_bytes;
 	bool geojson;
-	struct fl_mapped *mapped;
+	struct fl_mapped *mapped; /* their definitions are the cache's, or retired */
 	size_t count, room;
+	/* That have left the cache while the statement under way may use them. */
+	struct fl_table_def **retired;
+	size_t retired_count, retired_room;
 };
 
 struct fl_tables *fl_tables_create(void)
@@ -54,33 +57,58 @@ void fl_tables_destroy(struct fl_tables *tables)
 	fl_tables_clear(tables);
 	free(tables->cache);
 	free(tables->mapped);
+	free(tables->retired);
 	free(tables);
 }
 
 void fl_tables_end_statement(struct fl_tables *tables)
 {
-	for (size_t i = 0; i < tables->count; i++)
-		fl_table_unref(tables->mapped[i].def);
 	tables->count = 0;
+	while (tables->retired_count > 0)
+		fl_table_unref(tables->retired[--tables->retired_count]);
 }
 
-static void empty(struct slot *slot)
+static bool retire(struct fl_tables *tables, struct fl_table_def *def)
 {
-	fl_table_unref(slot->def);
+	if (tables->count == 0) {
+		fl_table_unref(def);
+		return true;
+	}
+	if (tables->retired_count == tables->retired_room) {
+		size_t const room = tables->retired_room == 0 ? 16 : tables->retired_room * 2;
+		struct fl_table_def **retired =
+			realloc(tables->retired, room * sizeof(struct fl_table_def *));
+		if (retired == NULL)
+			return false;
+		tables->retired = retired;
+		tables->retired_room = room;
+	}
+	tables->retired[tables->retired_count++] = def;
+	return true;
+}
+
+static bool empty(struct fl_tables *tables, struct slot *slot)
+{
+	if (slot->def != NULL && !retire(tables, slot->def))
+		return false;
 	free(slot->unwanted);
 	slot->def = NULL;
 	slot->unwanted = NULL;
+	return true;
 }
 
-static void forget_all(struct fl_tables *tables)
+/* False: memory runs out, and some are still there. */
+static bool forget_all(struct fl_tables *tables)
 {
 	while (tables->used != NULL) {
 		struct slot *slot = tables->used;
+		if (!empty(tables, slot))
+			return false;
 		tables->used = slot->next_used;
 		slot->is_used = false;
-		empty(slot);
 	}
 	tables->cached_bytes = 0;
+	return true;
 }
 
 void fl_tables_clear(struct fl_tables *tables)
@@ -89,15 +117,16 @@ void fl_tables_clear(struct fl_tables *tables)
 	forget_all(tables);
 }
 
-/* The event's slot, emptied, for something of this many bytes. */
+/* The event's slot, emptied, for something of this many bytes; NULL when memory runs out. */
 static struct slot *make_slot(
 	struct fl_tables *tables, uint64_t id, const struct fl_event *event, size_t bytes)
 {
-	if (tables->cached_bytes > CACHE_BYTES)
-		forget_all(tables);
-	tables->cached_bytes += bytes;
 	struct slot *slot = &tables->cache[id % CACHE_SIZE];
-	empty(slot);
+	if (tables->cached_bytes > CACHE_BYTES && !forget_all(tables))
+		return NULL;
+	if (!empty(tables, slot))
+		return NULL;
+	tables->cached_bytes += bytes;
 	if (!slot->is_used) {
 		slot->is_used = true;
 		slot->next_used = tables->used;
@@ -173,7 +202,7 @@ static bool map_again(struct fl_tables *tables, uint64_t id, const struct fl_eve
 	/* A doubt may be over for rows of a later time. */
 	if (def->doubt != NULL && slot->at != event->timestamp)
 		return false;
-	mapped->def = fl_table_ref(def);
+	mapped->def = def;
 	mapped->wanted = true;
 	return true;
 }
@@ -184,11 +213,14 @@ static void map_unwanted(
 {
 	size_t const size = (size_t)(name.data + name.size + 1 - event->body.data);
 	struct unwanted *unwanted = malloc(sizeof(*unwanted) + size);
-	if (unwanted == NULL)
+	struct slot *slot = make_slot(tables, id, event, sizeof(*unwanted) + size);
+	if (unwanted == NULL || slot == NULL) {
+		free(unwanted);
 		return; /* it is asked again the next time */
+	}
 	unwanted->size = size;
 	memcpy(unwanted->head, event->body.data, size);
-	make_slot(tables, id, event, sizeof(*unwanted) + size)->unwanted = unwanted;
+	slot->unwanted = unwanted;
 }
 
 /* Decodes a definition. 0; FL_EUNSUPPORTED or FL_ECORRUPT: the table is in doubt; or FL_ELOST,
@@ -256,7 +288,13 @@ int fl_tables_map(struct fl_tables *tables, const struct fl_event *event,
 		snprintf(mapped->doubt, sizeof(mapped->doubt), "%.255s", reason.text);
 		return 0;
 	}
-	make_slot(tables, id, event, sizeof(*def) + def->arena.reserved)->def = fl_table_ref(def);
+	struct slot *slot = make_slot(tables, id, event, sizeof(*def) + def->arena.reserved);
+	if (slot == NULL) {
+		fl_table_unref(def);
+		tables->count--;
+		return fl_err_set(err, FL_ENOMEM, "out of memory for a table's definition");
+	}
+	slot->def = def;
 	mapped->def = def;
 	return 0;
 }

@@ -108,9 +108,11 @@ int fl_queue_push_some(struct fl_queue *queue, const struct fl_queue_item *items
 		result = FL_ESTOPPED;
 	for (; taken < count && result == 1; taken += result == 1)
 		result = put(queue, items[taken]);
-	if (taken > 0 && queue->consumer_waits)
-		uv_cond_signal(&queue->not_empty);
+	bool const wakes = taken > 0 && queue->consumer_waits;
 	uv_mutex_unlock(&queue->mutex);
+	/* Once it can have the mutex. */
+	if (wakes)
+		uv_cond_signal(&queue->not_empty);
 	return result < 0 && taken == 0 ? result : (int)taken;
 }
 

@@ -159,7 +159,7 @@ int fl_group_emit(struct fl_grouper *g, bool last, struct fl_err *err)
 	txn->view.first = g->parts == 0;
 	txn->view.last = last;
 	fl_txn_set_held(txn, fl_held_ref(fl_prepared_begin(g->prepared)));
-	txn->bytes = fl_txn_size(txn);
+	txn->bytes = fl_txn_weight(txn);
 	if (txn->view.file.data == NULL || txn->view.gtid.data == NULL) {
 		fl_txn_unref(txn);
 		return fl_group_no_memory(err);

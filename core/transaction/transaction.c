@@ -224,6 +224,12 @@ size_t fl_txn_size(const struct fl_txn *txn)
 	return fl_arena_used(&txn->pack->arena) - txn->begin;
 }
 
+size_t fl_txn_weight(const struct fl_txn *txn)
+{
+	return fl_pack_is_full(txn->pack) ? txn->pack->arena.reserved - txn->begin
+					  : fl_txn_size(txn);
+}
+
 int fl_txn_advance(const struct fl_txn *txn, struct fl_position *position)
 {
 	if (!txn->view.last)

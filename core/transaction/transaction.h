@@ -80,5 +80,7 @@ struct fl_bytes fl_txn_copy_file(struct fl_txn *txn, const char *file);
 struct fl_arena *fl_txn_arena(struct fl_txn *txn);
 /* Bytes that it has taken so far. */
 size_t fl_txn_size(const struct fl_txn *txn);
+/* Once it is complete: with what is left of its pack, if no other comes behind it. */
+size_t fl_txn_weight(const struct fl_txn *txn);
 
 #endif

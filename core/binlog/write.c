@@ -161,6 +161,18 @@ static fl_value_writer *short_writer(const struct fl_column_def *def)
 	}
 }
 
+/* Of labels with more text than that, one is looked at at a time. */
+enum { MOST_LABELS = 64 << 10 };
+
+/* What all of them take, escaped; 0: they are not known. */
+static size_t labels_room(const struct fl_column_def *def)
+{
+	size_t room = 0;
+	for (uint32_t i = 0; def->json_labels != NULL && i < def->label_count; i++)
+		room += def->json_labels[i].size + 1;
+	return room;
+}
+
 void fl_column_set_form(struct fl_column_def *def, enum fl_form form)
 {
 	def->form = (uint8_t)form;
@@ -184,12 +196,14 @@ void fl_column_set_form(struct fl_column_def *def, enum fl_form form)
 		def->write = write_bytes;
 		break;
 	case FL_FORM_ENUM:
-	case FL_FORM_SET:
-		if (def->json_labels != NULL)
-			def->write = form == FL_FORM_ENUM ? write_enum : write_set;
-		for (uint32_t i = 0; def->json_labels != NULL && i < def->label_count; i++)
-			def->room += (uint32_t)def->json_labels[i].size + 1;
+	case FL_FORM_SET: {
+		size_t const labels = labels_room(def);
+		if (labels == 0 || labels > MOST_LABELS)
+			break;
+		def->write = form == FL_FORM_ENUM ? write_enum : write_set;
+		def->room += (uint32_t)labels;
 		break;
+	}
 	case FL_FORM_JSON:
 	case FL_FORM_GEOJSON:
 	case FL_FORM_COMPRESSED:

@@ -172,16 +172,18 @@ static bool replaces(const struct fl_txn *txn, const struct fl_txn *before)
 	       txn->view.last && before->view.last && txn->jump == NULL && before->jump == NULL &&
 	       txn->held == before->held && txn->is_place == before->is_place &&
 	       txn->anonymous == before->anonymous && txn->gtid.kind == before->gtid.kind &&
-	       txn->gtid.kind != FL_GTID_MYSQL && txn->gtid.domain == before->gtid.domain;
+	       (txn->gtid.kind == FL_GTID_NONE || (txn->gtid.kind == FL_GTID_MARIADB &&
+							  txn->gtid.domain == before->gtid.domain &&
+							  txn->gtid.number > before->gtid.number));
 }
 
 /* Of a transaction that has been taken: whether the seats are to have it now. */
 static bool is_due(const struct fl_lane *lane, const struct fl_txn *txn)
 {
 	uint64_t const passed = lane->position.offset - lane->flushed_at; /* of one file */
-	return lane->ready_count == FL_MOST_READY || lane->ready_bytes >= READY_BYTES ||
-	       !txn->view.first || !txn->view.last || txn->jump != NULL ||
-	       (!lane->ready_has_changes && passed >= PLACE_BYTES);
+	return lane->ready_count == FL_MOST_READY ||
+	       (lane->ready_has_changes && lane->ready_bytes >= READY_BYTES) || !txn->view.first ||
+	       !txn->view.last || txn->jump != NULL || passed >= PLACE_BYTES;
 }
 
 int fl_lane_push(struct fl_lane *lane, struct fl_txn *txn)
@@ -196,6 +198,11 @@ int fl_lane_push(struct fl_lane *lane, struct fl_txn *txn)
 		lane->ready_since = uv_hrtime();
 	} else if (replaces(txn, last[-1].item)) {
 		last--;
+		/* It has a pack to itself soon: so it stands for those that it replaces, as far as
+		 * a pack goes. */
+		txn->bytes += last->bytes;
+		if (txn->bytes > READY_BYTES)
+			txn->bytes = READY_BYTES;
 		lane->ready_bytes -= last->bytes;
 		lane->ready_count--;
 		fl_txn_unref(last->item);
@@ -362,6 +369,18 @@ bool fl_lane_has_target(const struct fl_lane *lane)
 		return covers_target(lane);
 	fl_grouper_place(lane->grouper, &file, &offset);
 	return is_behind_target(lane, file, offset);
+}
+
+enum fl_next fl_lane_within(struct fl_lane *lane)
+{
+	const char *file;
+	uint64_t offset;
+	if (lane->ready_count == 0)
+		return FL_NEXT_GO_ON;
+	fl_grouper_place(lane->grouper, &file, &offset);
+	if (offset - lane->flushed_at < PLACE_BYTES)
+		return FL_NEXT_GO_ON;
+	return fl_lane_flush(lane) != 0 ? FL_NEXT_END : FL_NEXT_GO_ON;
 }
 
 enum fl_next fl_lane_at_boundary(struct fl_lane *lane)

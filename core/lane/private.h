@@ -146,7 +146,10 @@ int fl_lane_skip(struct fl_lane *lane, struct fl_session *session, struct fl_err
 /* Ends all seats because the source can't be read on from here. */
 enum fl_next fl_lane_refuse(struct fl_lane *lane, const struct fl_err *reason);
 void fl_lane_end_seats(struct fl_lane *lane, enum fl_seat_end end, const struct fl_err *reason);
-/* Behind each event: takes note of the place, and does what is to be done there. */
+/* Behind each event within a transaction: what came before it does not wait for its end if that is
+ * far. */
+enum fl_next fl_lane_within(struct fl_lane *lane);
+/* Behind the others: takes note of the place, and does what is to be done there. */
 enum fl_next fl_lane_at_boundary(struct fl_lane *lane);
 
 /* Reads the lane's files. */

@@ -115,7 +115,8 @@ static enum fl_next on_event(struct fl_lane *lane, const uint8_t *data, size_t s
 		fl_error(NULL, "%s", err.text);
 		return result == FL_ELOST ? FL_NEXT_OTHER_HOST : FL_NEXT_CONNECT_AGAIN;
 	}
-	return fl_grouper_at_boundary(lane->grouper) ? fl_lane_at_boundary(lane) : FL_NEXT_GO_ON;
+	return fl_grouper_at_boundary(lane->grouper) ? fl_lane_at_boundary(lane)
+						     : fl_lane_within(lane);
 }
 
 /* A live source sends these by itself. */

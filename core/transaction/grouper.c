@@ -342,8 +342,8 @@ int fl_grouper_feed(struct fl_grouper *g, const uint8_t *data, size_t size, stru
 		result = advance(g, &event, &reason);
 	if (result == 0)
 		result = dispatch(g, &event, &reason);
-	if (result == 0)
-		return 0;
+	if (result == 0 || result == FL_GROUPER_AGAIN)
+		return result;
 	return fl_err_set(err, result, "%s at %s:%llu: %s", fl_event_name(event.type), g->file,
 		(unsigned long long)before, reason.text);
 }

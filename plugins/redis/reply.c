@@ -50,7 +50,8 @@ static void free_object(void *object)
 	for (size_t i = 0; i < CONSTANTS; i++)
 		if (reply == &constants[i])
 			return;
-	if (reply != NULL && reply->type == REDIS_REPLY_ARRAY && reply->element != NULL)
+	/* Not arrays alone: later versions have more that has elements. */
+	if (reply != NULL && reply->element != NULL)
 		for (size_t i = 0; i < reply->elements; i++) {
 			free_object(reply->element[i]);
 			reply->element[i] = NULL;

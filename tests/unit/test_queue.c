@@ -155,3 +155,70 @@ Test(queue, aborted_by_the_consumer_frees_a_waiting_producer)
 	cr_expect_eq(result, item((uintptr_t)-FL_ESTOPPED));
 	fl_queue_destroy(queue, NULL);
 }
+
+Test(queue, takes_and_gives_many_at_once_up_to_its_bound)
+{
+	struct fl_queue *queue = fl_queue_create(100);
+	struct fl_queue_item items[8];
+	void *got[8];
+	for (uintptr_t i = 0; i < 8; i++)
+		items[i] = (struct fl_queue_item){ item(i + 1), 30 };
+	cr_expect_eq(fl_queue_push_some(queue, items, 8), 3, "90 of 100 bytes");
+	cr_expect_eq(fl_queue_push_some(queue, items + 3, 5), 0);
+	cr_expect_eq(fl_queue_pop_some(queue, 0, got, 8, 31), 2, "until there are 31 bytes");
+	cr_expect_eq(got[1], item(2));
+	cr_expect_eq(fl_queue_bytes(queue), 30);
+	cr_expect_eq(fl_queue_push_some(queue, items + 3, 5), 2);
+	cr_expect_eq(fl_queue_pop_some(queue, 0, got, 2, SIZE_MAX), 2);
+	cr_expect_eq(got[0], item(3));
+	cr_expect_eq(fl_queue_pop_some(queue, 0, got, 8, SIZE_MAX), 1);
+	cr_expect_eq(got[0], item(5));
+	cr_expect_eq(fl_queue_pop_some(queue, 0, got, 8, SIZE_MAX), 0);
+	fl_queue_close(queue);
+	cr_expect_eq(fl_queue_push_some(queue, items, 8), FL_ESTOPPED);
+	cr_expect_eq(fl_queue_pop_some(queue, -1, got, 8, SIZE_MAX), FL_ESTOPPED);
+	fl_queue_destroy(queue, NULL);
+}
+
+static void *produce_some(void *ctx)
+{
+	struct fl_queue *queue = ctx;
+	struct fl_queue_item items[9];
+	for (uintptr_t next = 1; next <= ITEMS;) {
+		size_t count = 0;
+		for (; count < 1 + next % 9 && next + count <= ITEMS; count++)
+			items[count] =
+				(struct fl_queue_item){ item(next + count), (next + count) % 7 };
+		for (size_t done = 0; done < count;) {
+			int taken = fl_queue_push_some(queue, items + done, count - done);
+			if (taken == 0)
+				taken = fl_queue_push(
+					queue, items[done].item, items[done].bytes, -1);
+			if (taken < 0)
+				return item(next);
+			done += (size_t)taken;
+		}
+		next += count;
+	}
+	fl_queue_close(queue);
+	return NULL;
+}
+
+Test(queue, loses_nothing_of_many_at_once_between_two_threads)
+{
+	struct fl_queue *queue = fl_queue_create(16);
+	pthread_t producer;
+	cr_assert_eq(pthread_create(&producer, NULL, produce_some, queue), 0);
+	void *got[5];
+	uintptr_t next = 1;
+	int count;
+	while ((count = fl_queue_pop_some(queue, -1, got, 5, 12)) > 0)
+		for (int i = 0; i < count; i++)
+			cr_assert_eq(got[i], item(next++));
+	void *failed = item(1);
+	pthread_join(producer, &failed);
+	cr_expect_eq(count, FL_ESTOPPED);
+	cr_expect_eq(next, ITEMS + 1);
+	cr_expect_null(failed);
+	fl_queue_destroy(queue, NULL);
+}

@@ -151,7 +151,7 @@ class Tables(Dimension):
     bound = 1.3  # a row is to cost what it does with one
 
     def rows(self, size):
-        return 200_000
+        return 1_000_000
 
     def keys(self, size, rows):
         return min(size, rows)

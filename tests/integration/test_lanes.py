@@ -65,3 +65,27 @@ def test_the_others_do_not_wait(how, mariadb, rig, db, start_server, figures):
         assert "[%s] behind" % other not in r.daemon.log
     figures("%s for %.0f s: %d transactions, the others at most %.2f s behind, level %.1f s after" % (
         how, OUTAGE, during, max(lags), level))
+
+
+def test_sinks_of_unlike_speed_catch_up_in_one_lane(mariadb, rig, db, start_server):
+    """With what is old already: a lane for the slower one would have the source send it twice."""
+    redis = start_server(Redis)
+    proxy = Proxy(redis.port)
+    proxy.narrow(3_000_000)  # bytes a second, for 12 MB: some seconds, with a queue of 1 MiB
+    r = rig(mariadb, bank.tables(db), redis=redis, fastlane={"queue_bytes": "1M"}, sinks={
+        "hot": {"plugin": "redis", "address": "127.0.0.1:%d" % proxy.port}})
+    note = "x" * 3000
+    mariadb.run("SET timestamp = %d" % (time.time() - 3600), *(
+        "INSERT INTO bulk VALUES " + ", ".join("(%d, '%s')" % (part * 100 + n, note) for n in range(100))
+        for part in range(40)), database=db)
+    try:
+        r.daemon.start()
+        begin = time.monotonic()
+        r.settle()
+        assert time.monotonic() - begin > 1, "the proxy has slowed nobody down"
+        proxy.heal()
+        r.compare()
+        r.daemon.stop()
+    finally:
+        proxy.close()
+    assert "in a lane of its own" not in r.daemon.log

@@ -298,11 +298,11 @@ static void stall(struct sink *self)
 static enum fl_outcome sink_submit(void *ctx, const struct fl_batch *batch, struct fl_err *err)
 {
 	struct sink *self = ctx;
-	if (self->number == 1 && chance(300) == 0) {
+	if (self->number == 1 && chance(150) == 0) {
 		fl_err_set(err, FL_ELOST, "given back, by chance");
 		return FL_RETRY;
 	}
-	if (self->number == 2 && chance(300) == 0)
+	if (self->number == 2 && chance(60) == 0)
 		stall(self);
 	for (size_t i = 0; i < batch->transaction_count; i++) {
 		uint64_t end = batch->transactions[i]->position;

@@ -13,6 +13,16 @@ static const uint64_t PUBLISH_NS = 10000000000;
 void fl_worker_settled(void *ctx, uint64_t batch)
 {
 	struct fl_worker *w = ctx;
+	uv_thread_t const caller = uv_thread_self();
+	if (!uv_thread_equal(&caller, &w->own)) {
+		atomic_store(&w->misuse, MISUSE_THREAD);
+		return;
+	}
+	if (batch > w->batch_id) {
+		w->misused_id = batch;
+		atomic_store(&w->misuse, MISUSE_ID);
+		return;
+	}
 	while (w->pending_count > 0 && w->pending[w->first_pending].id <= batch) {
 		struct pending *pending = &w->pending[w->first_pending];
 		struct fl_buf old = w->settled;

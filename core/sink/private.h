@@ -16,6 +16,13 @@ enum {
 	FL_MOST_PENDING = 64,	    /* batches that a sink has taken and not settled */
 };
 
+/* What a plugin must not do, and has done: nothing that it says is believed any more. */
+enum misuse {
+	MISUSE_NONE,
+	MISUSE_THREAD, /* settled() from a thread that is not the sink's */
+	MISUSE_ID,     /* settled() of a batch that was never submitted */
+};
+
 /* A batch that the sink has taken: its position is safe once the sink says so. */
 struct pending {
 	uint64_t id;
@@ -40,7 +47,11 @@ struct fl_worker {
 	struct fl_seat *seat;
 	void *interruptible; /* the open instance */
 
+	atomic_int misuse; /* enum misuse; any thread */
+
 	/* The thread's alone. */
+	uv_thread_t own; /* itself */
+	uint64_t misused_id;
 	struct fl_host host;
 	uint64_t memory; /* the plugin's, from one instance to the next */
 	void *self;

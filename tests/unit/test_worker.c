@@ -18,6 +18,9 @@ static struct {
 	char log[1000]; /* what was called: o(pen), c(lose), d(rain), and offsets submitted */
 	uint64_t retry_at, fail_at; /* offsets of transactions at which to give up, once */
 	bool leaves_pending;
+	uint64_t claims;	  /* settled() is called for so many batches too many */
+	bool claims_from_thread;  /* ... and from a thread of its own */
+	enum fl_outcome nonsense; /* what is returned in place of how it ended; 0: nothing */
 	const struct fl_host *host;
 	uint64_t last;
 } sink;
@@ -41,9 +44,22 @@ static enum fl_outcome sink_open(const struct fl_host *host, const struct fl_set
 	return FL_DONE;
 }
 
+static void claim(void *batch)
+{
+	sink.host->settled(sink.host->ctx, *(uint64_t *)batch + sink.claims);
+}
+
 static enum fl_outcome sink_submit(void *self, const struct fl_batch *batch, struct fl_err *err)
 {
+	uv_thread_t thread;
+	uint64_t id = batch->id;
 	(void)self;
+	if (sink.claims_from_thread) {
+		cr_assert_eq(uv_thread_create(&thread, claim, &id), 0);
+		uv_thread_join(&thread);
+	} else if (sink.claims > 0) {
+		claim(&id);
+	}
 	for (size_t i = 0; i < batch->transaction_count; i++) {
 		uint64_t at = batch->transactions[i]->position;
 		if (at == sink.retry_at) {
@@ -58,6 +74,8 @@ static enum fl_outcome sink_submit(void *self, const struct fl_batch *batch, str
 		note("%llu ", at);
 	}
 	sink.last = batch->id;
+	if (sink.nonsense != 0)
+		return sink.nonsense;
 	return sink.leaves_pending ? FL_PENDING : FL_DONE;
 }
 
@@ -261,6 +279,48 @@ Test(worker, a_failure_halts_it_and_keeps_the_position_before)
 	fl_seat_unref(seat);
 	expect_calls("o 200 c ");
 	expect_saved("1 pos=200 gtid=- file=b.1");
+}
+
+/* One that is faulty halts it, and moves no position. */
+static void expect_halt_at_300(void)
+{
+	struct fl_seat *seat = give_seat(200);
+	push(seat, 300, true);
+	wait_for(FL_WORKER_HALTED);
+	fl_seat_unref(seat);
+	expect_calls("o 200 300 c ");
+	expect_saved("1 pos=200 gtid=- file=b.1");
+}
+
+static void settle_200(void)
+{
+	struct fl_seat *seat = give_seat(100);
+	push(seat, 200, true);
+	end_seat(seat, FL_SEAT_LEFT);
+	wait_for(FL_WORKER_WAITING);
+}
+
+Test(worker, settling_what_was_not_submitted_halts_it)
+{
+	settle_200();
+	sink.leaves_pending = true;
+	sink.claims = 1;
+	expect_halt_at_300();
+}
+
+Test(worker, settling_from_another_thread_halts_it)
+{
+	settle_200();
+	sink.leaves_pending = true;
+	sink.claims_from_thread = true;
+	expect_halt_at_300();
+}
+
+Test(worker, an_outcome_that_is_none_halts_it)
+{
+	settle_200();
+	sink.nonsense = (enum fl_outcome)7;
+	expect_halt_at_300();
 }
 
 Test(worker, in_the_next_seat_it_skips_what_it_has)

@@ -7,11 +7,13 @@
 #include "base/log.h"
 #include "daemon.h"
 #include "explain/explain.h"
+#include "kit/kit.h"
 
 static const char usage[] =
 	"usage: fastlane -c FILE [--check | --explain CHANGE | --until-current]\n"
 	"       fastlane [-c FILE] --binlog-file FILE...\n"
 	"       fastlane --list-plugins | --plugin-help NAME | --version | --help\n"
+	"       fastlane --test-plugin FILE.so [NAME=VALUE...] [--backend-option NAME]\n"
 	"\n"
 	"Follows a MySQL or MariaDB server's row-based binary log and keeps caches right.\n"
 	"\n"
@@ -26,6 +28,8 @@ static const char usage[] =
 	"                       and end; without a configuration they are printed, as JSON\n"
 	"      --list-plugins   the sinks that can be configured\n"
 	"      --plugin-help NAME  a sink's options\n"
+	"      --test-plugin FILE.so  try a sink's module out, with these options; see "
+	"fastlane(1)\n"
 	"      --version\n"
 	"      --help\n"
 	"\n"
@@ -153,6 +157,7 @@ int main(int argc, char **argv)
 		BINLOG_FILE,
 		LIST_PLUGINS,
 		PLUGIN_HELP,
+		TEST_PLUGIN,
 		VERSION,
 		HELP
 	};
@@ -164,6 +169,7 @@ int main(int argc, char **argv)
 		{ "binlog-file", required_argument, NULL, BINLOG_FILE },
 		{ "list-plugins", no_argument, NULL, LIST_PLUGINS },
 		{ "plugin-help", required_argument, NULL, PLUGIN_HELP },
+		{ "test-plugin", required_argument, NULL, TEST_PLUGIN },
 		{ "version", no_argument, NULL, VERSION },
 		{ "help", no_argument, NULL, HELP },
 		{ 0 },
@@ -201,6 +207,8 @@ int main(int argc, char **argv)
 			return list_plugins();
 		case PLUGIN_HELP:
 			return plugin_help(optarg);
+		case TEST_PLUGIN:
+			return fl_kit_run(optarg, argv + optind);
 		case VERSION:
 			printf("fastlane %s\n", FL_VERSION);
 			return FL_EXIT_OK;

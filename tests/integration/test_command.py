@@ -22,7 +22,7 @@ def test_version_help_and_plugins_are_told():
 
     done = command("--help")
     assert (done.returncode, done.stderr) == (OK, "")
-    for option in ("-c", "--check", "--list-plugins", "--plugin-help", "--until-current", "--binlog-file", "--explain",
+    for option in ("-c", "--check", "--list-plugins", "--plugin-help", "--test-plugin", "--until-current", "--binlog-file", "--explain",
                    "--version", "--help"):
         assert option in done.stdout, option
 
@@ -39,7 +39,7 @@ def test_version_help_and_plugins_are_told():
 
 
 @pytest.mark.parametrize("arguments", [
-    ["--no-such-option"], [], ["-c"], ["--plugin-help"], ["-c", "a", "unexpected"],
+    ["--no-such-option"], [], ["-c"], ["--plugin-help"], ["--test-plugin"], ["-c", "a", "unexpected"],
     ["--explain", "x"], ["-c", "a", "--explain"], ["-c", "a", "--check", "--explain", "x"],
 ])
 def test_a_wrong_command_line_is_refused(arguments):

@@ -221,7 +221,7 @@ def test_commands_of_the_page_print_what_it_says(start_server, redis, folder):
     """All in the page's order: a later one may need what an earlier one has made."""
     blocks = manual.blocks_of("fastlane.1")
     options = re.findall(r"(?m)^ *(?:-c, )?(--[a-z-]+)", command("--help").stdout)
-    assert len(options) == 9
+    assert len(options) == 10
     runs = [block for block in blocks if block.kind == "run"]
     for option in options:
         assert any(option + " " in line + " " for block in runs if option in block.entry

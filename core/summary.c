@@ -13,8 +13,8 @@ static void add(struct line *line, const char *format, ...)
 {
 	va_list args;
 	va_start(args, format);
-	int const length = vsnprintf(
-		line->data + line->size, line->room - line->size, format, args);
+	int const length =
+		vsnprintf(line->data + line->size, line->room - line->size, format, args);
 	va_end(args);
 	size_t const left = line->room - line->size - 1;
 	line->size += length < 0 ? 0 : (size_t)length < left ? (size_t)length : left;

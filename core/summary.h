@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * How a regime is, in one line for people: "binlog.000012:4711, 2 of 3 sinks riding; opening: pool".
+ * How a regime is, in one line for people: "binlog.000012:4711, 2 of 3 sinks riding; opening:
+ * pool".
  */
 #ifndef FL_SUMMARY_H
 #define FL_SUMMARY_H

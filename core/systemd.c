@@ -24,7 +24,8 @@ static bool find_manager(struct fl_systemd *s)
 	if (size == 0)
 		return false;
 	if ((*path != '/' && *path != '@') || size >= sizeof(s->to.sun_path)) {
-		fl_warn(NULL, "NOTIFY_SOCKET is no address that can be used: nobody is told how it goes");
+		fl_warn(NULL,
+			"NOTIFY_SOCKET is no address that can be used: nobody is told how it goes");
 		return false;
 	}
 	s->to.sun_family = AF_UNIX;
@@ -106,7 +107,8 @@ void fl_systemd_alive(struct fl_systemd *s)
 
 bool fl_systemd_wants_status(struct fl_systemd *s, uint64_t now)
 {
-	if (s->socket < 0 || s->stopping || (s->status_at != 0 && now - s->status_at < STATUS_AFTER_MS))
+	if (s->socket < 0 || s->stopping ||
+		(s->status_at != 0 && now - s->status_at < STATUS_AFTER_MS))
 		return false;
 	s->status_at = now;
 	return true;

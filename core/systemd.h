@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the service manager is told of the daemon, in sd_notify(3)'s protocol: whether it is up, what
- * it does, and that its main loop still turns. Where no manager listens (NOTIFY_SOCKET is not set)
- * nothing here does anything.
+ * What the service manager is told of the daemon, in sd_notify(3)'s protocol: whether it is up,
+ * what it does, and that its main loop still turns. Where no manager listens (NOTIFY_SOCKET is not
+ * set) nothing here does anything.
  *
  * Main thread. Nothing blocks: a message that the manager has no room for is dropped.
  */
@@ -19,9 +19,10 @@ struct fl_systemd {
 	int socket; /* -1: nobody listens */
 	struct sockaddr_un to;
 	socklen_t to_size;
-	uint64_t watchdog_ms; /* the manager ends a daemon that says nothing for so long; 0: never */
-	bool ready;	      /* it has been told so */
-	bool reloading;	      /* it has been told so, and not that it is done */
+	uint64_t
+		watchdog_ms; /* the manager ends a daemon that says nothing for so long; 0: never */
+	bool ready;	     /* it has been told so */
+	bool reloading;	     /* it has been told so, and not that it is done */
 	bool stopping;
 	char status[240];
 	uint64_t status_at; /* ms: when it was looked at last */

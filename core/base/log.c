@@ -54,7 +54,8 @@ void fl_log_set_format(enum fl_log_format format)
 	atomic_store_explicit(&written_as, (int)format, memory_order_relaxed);
 	if (!known)
 		fl_warn(NULL,
-			"LOG_FORMAT of the environment is \"%s\", which is none of auto, text, json "
+			"LOG_FORMAT of the environment is \"%s\", which is none of auto, text, "
+			"json "
 			"and journal: it is passed over",
 			wanted);
 }
@@ -101,7 +102,11 @@ static void put_time(struct line *line)
 static size_t character_size(const unsigned char *at, size_t size)
 {
 	unsigned char const first = at[0];
-	size_t const whole = first < 0x80 ? 1 : first < 0xc2 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
+	size_t const whole = first < 0x80   ? 1
+			     : first < 0xc2 ? 0
+			     : first < 0xe0 ? 2
+			     : first < 0xf0 ? 3
+					    : 4;
 	if (first > 0xf4 || whole > size)
 		return 0;
 	for (size_t i = 1; i < whole; i++)
@@ -180,7 +185,7 @@ void fl_log_v(enum fl_level level, const char *who, const char *format, va_list 
 
 	char text[LONGEST_TEXT];
 	int const length = vsnprintf(text, sizeof(text), format, args);
-	size_t const size = length < 0				 ? 0
+	size_t const size = length < 0			    ? 0
 			    : (size_t)length < sizeof(text) ? (size_t)length
 							    : sizeof(text) - 1;
 	struct line line;

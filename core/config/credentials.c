@@ -20,8 +20,8 @@ static char *in_folder(struct fl_loader *l, const char *name)
 {
 	const char *given = getenv("CREDENTIALS_DIRECTORY");
 	bool const is_given = given != NULL && *given != '\0';
-	struct fl_bytes const folder = is_given ? (struct fl_bytes){ given, strlen(given) }
-						: folder_of(l->problems.path);
+	struct fl_bytes const folder =
+		is_given ? (struct fl_bytes){ given, strlen(given) } : folder_of(l->problems.path);
 	size_t const size = strlen(name) + 1;
 	char *path = fl_arena_alloc(&l->memory->arena, folder.size + 1 + size);
 	if (path == NULL) {

@@ -78,13 +78,13 @@ Test(config, password_comes_from_a_file_that_others_should_not_read)
 	}
 }
 
-/* The folder that systemd names; else the configuration's own, so that it can be checked by hand. */
+/* The folder that systemd names; else the configuration's own, so that it can be checked by hand.
+ */
 Test(config, credentials_directory_stands_for_the_folder_that_is_named_or_the_own_one)
 {
 	char own[] = "/tmp/fastlane-test-XXXXXX", named[] = "/tmp/fastlane-test-XXXXXX";
 	char in_own[60], in_named[60], path[60];
-	static const char content[] =
-		SOURCE "password_file = ${CREDENTIALS_DIRECTORY}/word\n" BODY;
+	static const char content[] = SOURCE "password_file = ${CREDENTIALS_DIRECTORY}/word\n" BODY;
 	cr_assert(mkdtemp(own) != NULL && mkdtemp(named) != NULL);
 	snprintf(in_own, sizeof(in_own), "%s/word", own);
 	snprintf(in_named, sizeof(in_named), "%s/word", named);

@@ -59,7 +59,7 @@ Test(log, text_has_time_level_and_sink)
 {
 	fl_warn("hot", "tab\there, %s", "\xc3\xa9");
 	const char *line = written();
-	cr_expect_eq(strlen(line), strlen("2026-02-03T04:05:06.789Z warn  [hot] tab?here, ..") );
+	cr_expect_eq(strlen(line), strlen("2026-02-03T04:05:06.789Z warn  [hot] tab?here, .."));
 	cr_expect_eq(line[10], 'T');
 	cr_expect_str_eq(line + 23, "Z warn  [hot] tab?here, \xc3\xa9");
 	fl_error(NULL, "x");
@@ -123,7 +123,7 @@ Test(log, json_keeps_characters_and_replaces_what_is_none)
 		{ "\xc2\x80\xdf\xbf", NULL },
 		{ "\xe0\xa0\x80\xed\x9f\xbf\xee\x80\x80\xef\xbf\xbf", NULL },
 		{ "\xf0\x90\x80\x80\xf4\x8f\xbf\xbf", NULL },
-		{ "\xc0\xaf", "\xef\xbf\xbd\xef\xbf\xbd" },		   /* longer than need be */
+		{ "\xc0\xaf", "\xef\xbf\xbd\xef\xbf\xbd" }, /* longer than need be */
 		{ "\xe0\x9f\xbf", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd" }, /* so is this */
 		{ "\xf0\x8f\xbf\xbf", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd" },
 		{ "\xed\xa0\x80", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd" }, /* a surrogate */
@@ -136,8 +136,8 @@ Test(log, json_keeps_characters_and_replaces_what_is_none)
 		fl_info(NULL, "%s", cases[i].given);
 		struct json_object *entry = parsed(written());
 		cr_expect_str_eq(member(entry, "message"),
-			cases[i].expected != NULL ? cases[i].expected : cases[i].given,
-			"case %zu", i);
+			cases[i].expected != NULL ? cases[i].expected : cases[i].given, "case %zu",
+			i);
 		json_object_put(entry);
 	}
 }
@@ -145,7 +145,8 @@ Test(log, json_keeps_characters_and_replaces_what_is_none)
 /* The longest that any bytes become; a name that no sink may have. */
 Test(log, an_entry_of_any_length_is_one_write_and_valid)
 {
-	static const char pieces[][5] = { "x", "\x01", "\xff", "\"", "\xe2\x82\xac", "\xf0\x9f\x98\x80" };
+	static const char pieces[][5] = { "x", "\x01", "\xff", "\"", "\xe2\x82\xac",
+		"\xf0\x9f\x98\x80" };
 	static char text[20000];
 	for (enum fl_log_format format = FL_LOG_TEXT; format <= FL_LOG_JOURNAL; format++)
 		for (size_t i = 0; i < sizeof(pieces) / sizeof(*pieces); i++)

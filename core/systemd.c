@@ -79,7 +79,8 @@ void fl_systemd_reloading(struct fl_systemd *s)
 {
 	struct timespec now;
 	char text[80];
-	if (s->stopping)
+	/* Who is not up yet is expected to become so. */
+	if (!s->ready || s->stopping)
 		return;
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	snprintf(text, sizeof(text), "RELOADING=1\nMONOTONIC_USEC=%lld",

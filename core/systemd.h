@@ -32,7 +32,7 @@ void fl_systemd_open(struct fl_systemd *systemd);
 void fl_systemd_close(struct fl_systemd *systemd);
 
 void fl_systemd_ready(struct fl_systemd *systemd);     /* the first call says it */
-void fl_systemd_reloading(struct fl_systemd *systemd); /* each call does, before it is stopping */
+void fl_systemd_reloading(struct fl_systemd *systemd); /* each call does, while it is up */
 void fl_systemd_reloaded(struct fl_systemd *systemd);  /* of as many, the first call says it */
 void fl_systemd_stopping(struct fl_systemd *systemd);  /* the first call says it */
 void fl_systemd_alive(struct fl_systemd *systemd);     /* each call does */

@@ -236,29 +236,6 @@ static void look_at_current(struct daemon *d)
 	}
 }
 
-/* Looks at everything and does what is to be done. */
-static void look(struct daemon *d)
-{
-	look_at_next(d);
-	look_at_earlier(d);
-	look_at_current(d);
-	if (!d->stopping)
-		return;
-	press_on(d);
-	if (d->next != NULL && fl_regime_reap(d->next, &d->remains)) {
-		fl_regime_destroy(d->next);
-		d->next = NULL;
-	}
-	if (d->next == NULL && d->earlier == NULL && !d->current->asking &&
-		fl_regime_running(d->current) == 0 && !fl_regime_has_lanes(d->current))
-		uv_stop(&d->loop);
-}
-
-static void on_news(uv_async_t *handle)
-{
-	look(handle->data);
-}
-
 /* ---- what systemd is told ---- */
 
 /* Up is also who has asked in vain: the manager would end what is not up in time, and there would
@@ -293,11 +270,33 @@ static void tell_systemd(struct daemon *d)
 	fl_systemd_status(&d->systemd, text);
 }
 
+/* Looks at everything and does what is to be done. */
+static void look(struct daemon *d)
+{
+	look_at_next(d);
+	look_at_earlier(d);
+	look_at_current(d);
+	tell_systemd(d);
+	if (!d->stopping)
+		return;
+	press_on(d);
+	if (d->next != NULL && fl_regime_reap(d->next, &d->remains)) {
+		fl_regime_destroy(d->next);
+		d->next = NULL;
+	}
+	if (d->next == NULL && d->earlier == NULL && !d->current->asking &&
+		fl_regime_running(d->current) == 0 && !fl_regime_has_lanes(d->current))
+		uv_stop(&d->loop);
+}
+
+static void on_news(uv_async_t *handle)
+{
+	look(handle->data);
+}
+
 static void on_tick(uv_timer_t *handle)
 {
-	struct daemon *d = handle->data;
-	look(d);
-	tell_systemd(d);
+	look(handle->data);
 }
 
 /* From the loop itself, so that one that is stuck falls silent. */

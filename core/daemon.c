@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "checkpoint.h"
+#include "observer.h"
 #include "regime.h"
 #include "reload.h"
 #include "summary.h"
@@ -31,6 +32,7 @@ struct daemon {
 	struct fl_regime *next;	   /* is to take its place once its source has answered; or NULL */
 	struct fl_regime *earlier; /* that settle what was in flight, and ones never put in force */
 	struct fl_remains *remains;
+	struct fl_observer observer;
 	bool told_in_vain; /* that the next one's source does not answer */
 
 	struct fl_systemd systemd;
@@ -60,6 +62,7 @@ static void stop(struct daemon *d)
 		fl_regime_stop(d->next);
 	for (struct fl_regime *r = d->earlier; r != NULL; r = r->next)
 		fl_regime_stop(r);
+	fl_observer_stop(&d->observer);
 	uv_async_send(&d->news);
 }
 
@@ -116,6 +119,13 @@ static void retire(struct daemon *d, struct fl_regime *regime)
 	d->earlier = regime;
 }
 
+/* Takes the configuration over. NULL when memory runs out. */
+static struct fl_regime *make_regime(struct daemon *d, struct fl_config *config, int lock)
+{
+	return fl_regime_create(config, d->path, lock, d->until_current, d->files, on_change, d,
+		&d->observer.telemetry, fl_observer_settled, &d->observer);
+}
+
 /* Reads the file anew, and has its source asked: nothing of what runs is touched before that has
  * answered. Only the newest one counts. */
 static void reload(struct daemon *d)
@@ -130,11 +140,15 @@ static void reload(struct daemon *d)
 	struct fl_err err = { .text = "out of memory" };
 	struct fl_regime *made = NULL;
 	if (fl_reload_lock(config, lists, sizeof(lists) / sizeof(*lists), &lock, &err) == 0)
-		made = fl_regime_create(config, d->path, lock, false, NULL, on_change, d);
+		made = make_regime(d, config, lock);
 	else
 		fl_config_destroy(config);
-	if (made == NULL || fl_regime_ask(made, d->current, &err) != 0) {
+	int result = made != NULL ? fl_observer_prepare(&d->observer, made, &err) : FL_ENOMEM;
+	if (result == FL_EIO)
+		fl_error(NULL, "%s: the configuration stays as it was", err.text);
+	else if (result != 0 || (result = fl_regime_ask(made, d->current, &err)) != 0)
 		fl_error(NULL, "%s: %s: the configuration stays as it was", d->path, err.text);
+	if (result != 0) {
 		fl_regime_destroy(made);
 		return;
 	}
@@ -190,7 +204,9 @@ static void look_at_next(struct daemon *d)
 	d->next = NULL;
 	retire(d, d->current);
 	d->current = next;
+	d->observer.reloads++;
 	fl_regime_put_in_force(next);
+	fl_observer_follow(&d->observer, next);
 }
 
 static void look_at_earlier(struct daemon *d)
@@ -250,6 +266,21 @@ static bool is_up(const struct daemon *d)
 	       uv_now(&d->loop) - d->started_at >= UP_AFTER_MS;
 }
 
+static void make_status(struct daemon *d, char *ret, size_t size)
+{
+	struct fl_snapshot snapshot = { 0 };
+	if (!d->current->in_force)
+		snprintf(ret, size, "%s",
+			atomic_load(&d->current->starter.in_vain)
+				? "the source does not answer: it is asked again and again"
+				: "asks the source");
+	else if (fl_observer_snapshot(&d->observer, &snapshot) == 0)
+		fl_summary(&snapshot, ret, size);
+	else
+		snprintf(ret, size, "out of memory");
+	fl_arena_finish(&snapshot.arena);
+}
+
 static void tell_systemd(struct daemon *d)
 {
 	char text[sizeof(d->systemd.status)];
@@ -262,7 +293,7 @@ static void tell_systemd(struct daemon *d)
 		fl_systemd_reloaded(&d->systemd);
 	if (!fl_systemd_wants_status(&d->systemd, uv_now(&d->loop)))
 		return;
-	fl_summary(d->current, text, sizeof(text));
+	make_status(d, text, sizeof(text));
 	size_t const size = strlen(text);
 	if (in_vain)
 		snprintf(text + size, sizeof(text) - size,
@@ -276,6 +307,7 @@ static void look(struct daemon *d)
 	look_at_next(d);
 	look_at_earlier(d);
 	look_at_current(d);
+	fl_observer_look(&d->observer);
 	tell_systemd(d);
 	if (!d->stopping)
 		return;
@@ -335,6 +367,7 @@ static int open_loop(struct daemon *d)
 	if (result != 0)
 		return result;
 	uv_async_init(&d->loop, &d->news, on_news);
+	fl_observer_init(&d->observer, &d->loop);
 	uv_timer_init(&d->loop, &d->tick);
 	uv_timer_init(&d->loop, &d->watchdog);
 	uv_signal_init(&d->loop, &d->sigterm);
@@ -378,13 +411,16 @@ static int begin(struct daemon *d, struct fl_config *config)
 		fl_config_destroy(config);
 		return FL_EXIT_USAGE;
 	}
-	d->current =
-		fl_regime_create(config, d->path, lock, d->until_current, d->files, on_change, d);
+	d->current = make_regime(d, config, lock);
 	if (d->current == NULL) {
 		fl_error(NULL, "out of memory");
 		return FL_EXIT_USAGE;
 	}
-	return FL_EXIT_OK;
+	if (fl_observer_prepare(&d->observer, d->current, &err) == 0)
+		return FL_EXIT_OK;
+	fl_error(NULL, "%s", err.text);
+	fl_regime_destroy(d->current);
+	return FL_EXIT_USAGE;
 }
 
 int fl_daemon_run(
@@ -399,6 +435,9 @@ int fl_daemon_run(
 	/* Both are told by the calls that fail. */
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);
+	d.observer.path = path;
+	d.observer.current = &d.current;
+	d.observer.earlier = &d.earlier;
 	int code = begin(&d, config);
 	if (code != FL_EXIT_OK)
 		return code;
@@ -413,15 +452,18 @@ int fl_daemon_run(
 	d.started_at = uv_now(&d.loop);
 	if (fl_regime_ask(d.current, NULL, &err) == 0) {
 		fl_info(NULL, "fastlane %s, %zu sinks", FL_VERSION, config->sink_count);
+		fl_observer_follow(&d.observer, d.current);
 		uv_run(&d.loop, UV_RUN_DEFAULT);
 		code = exit_code(&d);
 	} else {
 		fl_error(NULL, "%s", err.text);
 		code = FL_EXIT_USAGE;
 	}
+	fl_observer_finish(&d.observer);
 	fl_regime_destroy(d.current);
 	fl_remains_destroy(d.remains);
 	close_loop(&d);
+	fl_observer_free(&d.observer);
 	fl_systemd_close(&d.systemd);
 	fl_info(NULL, "stopped");
 	return code;

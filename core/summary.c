@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "summary.h"
 
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
 /* Text that grows up to its room, and is cut there. */
 struct line {
 	char *data;
@@ -20,62 +24,40 @@ static void add(struct line *line, const char *format, ...)
 	line->size += length < 0 ? 0 : (size_t)length < left ? (size_t)length : left;
 }
 
-/* Of several lanes the one in which most ride. */
-static void add_place(struct line *line, const struct fl_regime *r)
+/* "; opening: pool, hot" */
+static void add_sinks(struct line *line, const struct fl_snapshot *s, const char *state)
 {
-	struct fl_lane_state best = { 0 };
-	unsigned count = 0;
-	for (size_t i = 0; i < r->lane_room; i++) {
-		struct fl_lane_state state;
-		if (r->lanes[i] == NULL)
+	bool first = true;
+	for (size_t i = 0; i < s->sink_count; i++) {
+		if (strcmp(s->sinks[i].state, state) != 0)
 			continue;
-		fl_lane_state(r->lanes[i], &state);
-		if (state.ended)
-			continue;
-		if (count++ == 0 || state.seats > best.seats)
-			best = state;
-	}
-	if (count == 0)
-		return;
-	add(line, "%s:%llu, ", best.file[0] != '\0' ? best.file : "connecting",
-		(unsigned long long)best.offset);
-	if (count > 1)
-		add(line, "%u lanes, ", count);
-}
-
-static void add_sinks(struct line *line, const struct fl_regime *r, enum fl_worker_state state,
-	const char *called)
-{
-	const char *before = "; ";
-	for (size_t i = 0; i < r->config->sink_count; i++) {
-		struct fl_worker *worker = r->sinks[i].worker;
-		if ((worker != NULL ? fl_worker_state(worker) : FL_WORKER_WAITING) != state)
-			continue;
-		if (*before == ';')
-			add(line, "; %s: %s", called, r->config->sinks[i].name);
-		else
-			add(line, "%s%s", before, r->config->sinks[i].name);
-		before = ", ";
+		add(line, first ? "; %s: %s" : ", %s%s", first ? state : "", s->sinks[i].name);
+		first = false;
 	}
 }
 
-void fl_summary(const struct fl_regime *r, char *ret, size_t size)
+void fl_summary(const struct fl_snapshot *s, char *ret, size_t size)
 {
 	struct line line = { .data = ret, .room = size };
 	size_t riding = 0;
+	double lag = 0;
 	*ret = '\0';
-	if (!r->in_force) {
-		add(&line, atomic_load(&r->starter.in_vain)
-				   ? "the source does not answer: it is asked again and again"
-				   : "asks the source");
-		return;
+	for (size_t i = 0; i < s->sink_count; i++) {
+		riding += s->sinks[i].is_riding;
+		if (s->sinks[i].is_riding && s->sinks[i].lag > lag)
+			lag = s->sinks[i].lag;
 	}
-	add_place(&line, r);
-	for (size_t i = 0; i < r->config->sink_count; i++)
-		riding += r->sinks[i].worker != NULL &&
-			  fl_worker_state(r->sinks[i].worker) == FL_WORKER_RIDING;
-	add(&line, "%zu of %zu sinks riding", riding, r->config->sink_count);
-	add_sinks(&line, r, FL_WORKER_OPENING, "opening");
-	add_sinks(&line, r, FL_WORKER_WAITING, "waiting");
-	add_sinks(&line, r, FL_WORKER_HALTED, "halted");
+	if (s->source.place != NULL && s->source.place->file != NULL)
+		add(&line, "%s:%llu, ", s->source.place->file,
+			(unsigned long long)s->source.place->offset);
+	if (s->lane_count > 1)
+		add(&line, "%zu lanes, ", s->lane_count);
+	add(&line, "%zu of %zu sinks riding", riding, s->sink_count);
+	if (riding > 0)
+		add(&line, ", lag %.0f s", lag);
+	if (s->lane_count > 0 && !s->source.connected)
+		add(&line, "; no connection to %s", s->source.name);
+	add_sinks(&line, s, "opening");
+	add_sinks(&line, s, "waiting");
+	add_sinks(&line, s, "halted");
 }

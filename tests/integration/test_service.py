@@ -37,7 +37,7 @@ def test_the_manager_is_told_when_it_is_up_how_it_is_and_that_it_turns(mariadb, 
     r.daemon.wait_for(lambda: told.names(), "a word")
     r.settle()
     r.daemon.wait_for(lambda: told.values("STATUS")[-1:] and
-                      re.match(r"\S+:\d+, 3 of 3 sinks riding", told.values("STATUS")[-1]), "that all ride")
+                      re.match(r"\S+:\d+, 3 of 3 sinks riding, lag 0 s$", told.values("STATUS")[-1]), "that all ride")
     assert told.names() == ["READY"]
 
     r.daemon.wait_for(lambda: len(told.times("WATCHDOG")) > 6, "signs of life")

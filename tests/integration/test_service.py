@@ -13,7 +13,7 @@ import pytest
 from harness.daemon import BINARY, ENVIRONMENT
 from harness.manager import Manager
 from harness.reloads import change, numbers, refused, reload
-from harness.servers import free_port
+from harness.servers import Redis, free_port
 
 
 @pytest.fixture
@@ -72,9 +72,10 @@ def test_the_manager_is_told_when_it_is_up_how_it_is_and_that_it_turns(mariadb, 
     assert told.values("STATUS")[-1] == "settles what is in flight"
 
 
-def test_it_is_up_though_the_source_is_not_and_says_so(mariadb, rig, db, manager):
+def test_it_is_up_though_the_source_is_not_and_says_who_is_away(start_server, mariadb, rig, db, manager):
     told = manager("@fastlane-test-%d" % os.getpid())
-    r = rig(mariadb, [numbers(db)])
+    redis = start_server(Redis)
+    r = rig(mariadb, [numbers(db)], redis=redis)
     reach = dict(r.daemon.sections["source"])
     away = {key: value for key, value in reach.items() if key != "socket"}
     away.update(host="127.0.0.1", port=free_port())
@@ -86,6 +87,11 @@ def test_it_is_up_though_the_source_is_not_and_says_so(mariadb, rig, db, manager
     assert not told.times("WATCHDOG")  # nobody has asked for that
     reload(r, source=reach)
     r.settle()
+    redis.kill()
+    r.daemon.wait_for(lambda: re.search(r"\d, 2 of 3 sinks riding, lag \d+ s; opening: hot$", told.values("STATUS")[-1]),
+                      "a sink is away")
+    redis.start()
+    r.reconnect()
     # The other way round: what is in force goes on, and the manager does not wait for the next one.
     change(r, source=away)
     r.daemon.signal(signal.SIGHUP)

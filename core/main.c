@@ -46,6 +46,15 @@ static void report(void *ctx, bool fatal, const char *line)
 	fprintf(stderr, "%s%s\n", fatal ? "" : "warning: ", line);
 }
 
+/* What is wrong with the configuration of a daemon, where its log is not for people alone. */
+static void report_logged(void *ctx, bool fatal, const char *line)
+{
+	if (fl_log_format() == FL_LOG_TEXT)
+		report(ctx, fatal, line);
+	else
+		fl_log(fatal ? FL_LEVEL_ERROR : FL_LEVEL_WARN, NULL, "%s", line);
+}
+
 static void list_plugin(void *ctx, const char *name, const char *file,
 	const struct fl_sink_plugin *plugin, const struct fl_err *err)
 {
@@ -112,17 +121,22 @@ static int run(const char *path, bool check, const char *change, bool until_curr
 	struct fl_config *config = NULL;
 	/* Rules can be explained before there is a source. */
 	bool const alone = files != NULL || change != NULL;
-	if (!check && change == NULL)
+	if (!check && change == NULL) {
+		fl_log_set_format(FL_LOG_AUTO);
 		fl_daemon_prepare();
-	int problems = path != NULL ? fl_config_load(path, alone, report, NULL, &config)
-				    : fl_config_for_stdout(report, NULL, &config);
+	}
+	int problems = path != NULL ? fl_config_load(path, alone, report_logged, NULL, &config)
+				    : fl_config_for_stdout(report_logged, NULL, &config);
 	int code = FL_EXIT_OK;
 	if (problems != 0) {
+		char text[1024];
 		if (problems > 0)
-			fprintf(stderr, "%s: %d error%s\n", path != NULL ? path : "fastlane",
-				problems, problems > 1 ? "s" : "");
+			snprintf(text, sizeof(text), "%s: %d error%s",
+				path != NULL ? path : "fastlane", problems,
+				problems > 1 ? "s" : "");
 		else
-			fprintf(stderr, "fastlane: out of memory\n");
+			snprintf(text, sizeof(text), "fastlane: out of memory");
+		report_logged(NULL, true, text);
 		code = FL_EXIT_CONFIG;
 	} else if (check) {
 		code = check_tables(config, path);
@@ -130,6 +144,7 @@ static int run(const char *path, bool check, const char *change, bool until_curr
 		code = explain(config, path, change);
 	} else {
 		fl_log_set_level(config->log_level);
+		fl_log_set_format(config->log_format);
 		code = fl_daemon_run(config, path, until_current, files);
 		config = NULL;
 	}

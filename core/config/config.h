@@ -5,6 +5,7 @@
 #ifndef FL_CONFIG_H
 #define FL_CONFIG_H
 
+#include "base/log.h"
 #include "http/listen.h"
 #include "map/map.h"
 #include "sink/plugin.h"
@@ -35,6 +36,7 @@ struct fl_config {
 	uint64_t queue_bytes;	    /* of each sink's queue */
 	uint64_t transaction_bytes; /* beyond it a transaction is passed on in parts */
 	enum fl_level log_level;
+	enum fl_log_format log_format;
 	enum fl_on_doubt on_doubt;
 	enum fl_on_cold on_cold;
 	struct fl_source_config source;

@@ -12,7 +12,7 @@
 /* What the configuration's texts live in. */
 struct fl_config_memory {
 	struct fl_arena arena;
-	struct fl_options *fastlane, *source;
+	struct fl_options *fastlane, *source, *http;
 };
 
 struct fl_loader {
@@ -36,6 +36,9 @@ void fl_loader_set_all(struct fl_loader *loader, const struct fl_section *sectio
 /* map.c: each [map:NAME], once the sinks are known; and at the end, what nobody uses. */
 void fl_loader_maps(struct fl_loader *loader);
 void fl_loader_check_use(struct fl_loader *loader);
+
+/* http.c */
+void fl_loader_http(struct fl_loader *loader);
 
 /* source.c */
 void fl_loader_source(struct fl_loader *loader);

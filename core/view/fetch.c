@@ -89,7 +89,9 @@ static int connect_any(struct asking *a)
 		struct addrinfo const to = { .ai_family = AF_UNIX,
 			.ai_addr = (struct sockaddr *)&path,
 			.ai_addrlen = sizeof(path) };
-		snprintf(path.sun_path, sizeof(path.sun_path), "%s", a->url->host);
+		/* fl_url_parse() has seen that it fits. */
+		memcpy(path.sun_path, a->url->host,
+			strnlen(a->url->host, sizeof(path.sun_path) - 1));
 		return connect_to(a, &to);
 	}
 	int code = getaddrinfo(a->url->host, a->url->port, &hints, &found);

@@ -61,10 +61,11 @@ static double per_second(
 	return seconds > 0 && to >= from ? (double)(to - from) / seconds : -1;
 }
 
-/* A stream takes changes as they are, a cache the operations that they become. */
-static int64_t applied(const struct fl_status_sink *sink)
+/* A stream takes changes as they are, a cache the operations that they become. `at`: the sink at
+ * the moment that is meant. */
+static int64_t applied(const struct fl_status_sink *sink, const struct fl_status_sink *at)
 {
-	return sink->operations > 0 ? sink->operations : sink->changes;
+	return sink->operations > 0 ? at->operations : at->changes;
 }
 
 static void show_place(char *to, const struct fl_status_place *place)
@@ -100,7 +101,7 @@ static void cell(const struct table *t, const struct fl_status_sink *sink, enum 
 							    applied(before)));
 		break;
 	case TOTAL:
-		fl_units_count(to, (double)applied(sink));
+		fl_units_count(to, (double)applied(sink, sink));
 		break;
 	case QUEUE:
 		if (sink->queue_limit > 0)

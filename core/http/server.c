@@ -222,7 +222,8 @@ static void on_completed(void *ctx, struct MHD_Connection *connection, void **re
 static bool has_gone(const struct fl_connection *c)
 {
 	char byte;
-	return recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+	ssize_t const got = recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+	return got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR);
 }
 
 static void on_sweep(uv_timer_t *timer)

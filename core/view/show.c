@@ -96,9 +96,10 @@ static void cell(const struct table *t, const struct fl_status_sink *sink, enum 
 		fl_units_time(to, sink->lag);
 		break;
 	case RATE:
-		fl_units_count(to, before == NULL ? -1
-						  : per_second(t->status, t->before, applied(sink),
-							    applied(before)));
+		fl_units_count(to, before == NULL
+					   ? -1
+					   : per_second(t->status, t->before, applied(sink, sink),
+						     applied(sink, before)));
 		break;
 	case TOTAL:
 		fl_units_count(to, (double)applied(sink, sink));

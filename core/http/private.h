@@ -127,6 +127,7 @@ struct fl_http {
 	uv_timer_t alarm; /* the first deadline of those who wait */
 	unsigned open_handles;
 	struct fl_connection *connections;
+	bool has_closed; /* a connection, lately */
 
 	const char *refusal; /* why nobody may wait; NULL: they may */
 	struct fl_request *waiting;

@@ -101,8 +101,11 @@ static void on_timer(uv_timer_t *timer)
 void fl_http_run(struct fl_http *http)
 {
 	MHD_UNSIGNED_LONG_LONG ms = 0;
+	http->has_closed = false;
 	MHD_run(http->mhd);
-	if (MHD_get_timeout(http->mhd, &ms) == MHD_YES)
+	/* While there are too many connections it does not listen, and it looks whether there still
+	 * are when it begins to run. */
+	if (http->has_closed || MHD_get_timeout(http->mhd, &ms) == MHD_YES)
 		uv_timer_start(&http->timer, on_timer, ms, 0);
 	else
 		uv_timer_stop(&http->timer);
@@ -261,6 +264,7 @@ static void on_connection(void *ctx, struct MHD_Connection *connection, void **s
 	if (what == MHD_CONNECTION_NOTIFY_CLOSED) {
 		if (c == NULL)
 			return;
+		http->has_closed = true;
 		*c->place = c->next;
 		if (c->next != NULL)
 			c->next->place = c->place;

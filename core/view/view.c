@@ -4,7 +4,7 @@
 
 #include "view/private.h"
 
-enum { PATIENCE_MS = 5000 };
+enum { PATIENCE_MS = 3000 };
 
 static void print(const struct fl_status *status)
 {

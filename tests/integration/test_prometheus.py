@@ -68,7 +68,7 @@ def test_prometheus_scrapes_it_and_finds_all_that_rules_and_dashboard_name(maria
             said = {sink["name"]: sink for sink in json.load(answer)["sinks"]}
         for metric, member in (("operations_total", "operations"), ("transactions_total", "transactions")):
             wanted = {name: sink[member] for name, sink in said.items()}
-            assert wanted["hot"] > 300
+            assert wanted["hot"] > 100
             wait_for(lambda: {labels["sink"]: value for labels, value in prometheus.query(
                 "fastlane_sink_" + metric)} == wanted, "%s is %s" % (metric, wanted))
         with urllib.request.urlopen("http://127.0.0.1:%d/metrics" % port, timeout=10) as answer:

@@ -245,12 +245,13 @@ static void show_source_name(struct fl_sheet *sheet, const struct fl_status *sta
 	bool const mariadb = strcmp(status->source.flavour, "mariadb") == 0;
 	bool const mysql = strcmp(status->source.flavour, "mysql") == 0;
 	fl_sheet_text(sheet, FL_BOLD, status->source.name);
+	/* Of 10.11.8-MariaDB-log what is not said already. */
 	if (*status->source.flavour != '\0')
-		fl_sheet_add(sheet, FL_PLAIN, " (%s%s%s)",
+		fl_sheet_add(sheet, FL_PLAIN, " (%s %.*s)",
 			mariadb ? "MariaDB"
 			: mysql ? "MySQL"
 				: status->source.flavour,
-			*status->source.version != '\0' ? " " : "", status->source.version);
+			(int)strcspn(status->source.version, "-"), status->source.version);
 }
 
 static void show_connection(struct fl_sheet *sheet, const struct fl_status *status)
@@ -341,6 +342,7 @@ static void show_rate(struct fl_sheet *sheet, const char *name, const char *rate
 void fl_show_top(struct fl_sheet *sheet, const struct fl_status *status,
 	const struct fl_status *before, double now)
 {
+	static const char hint[] = "q quits";
 	char text[FL_UNITS_SIZE], clock[32], where[CELL_SIZE];
 	bool const same = before != NULL && before->started == status->started;
 	before = same ? before : NULL; /* another process counts anew */
@@ -348,6 +350,10 @@ void fl_show_top(struct fl_sheet *sheet, const struct fl_status *status,
 	fl_sheet_text(sheet, FL_BOLD, "fastlane");
 	fl_sheet_add(sheet, FL_PLAIN, " %s  ", status->version);
 	show_ready(sheet, status);
+	if (sheet->width > sheet->column + sizeof(hint)) {
+		fl_sheet_to(sheet, sheet->width - (unsigned)sizeof(hint) + 1);
+		fl_sheet_text(sheet, FL_FAINT, hint);
+	}
 	fl_sheet_end_line(sheet);
 	fl_sheet_add(sheet, FL_PLAIN, "%s, up %s, ", clock, fl_units_time(text, status->uptime));
 	show_source_name(sheet, status);

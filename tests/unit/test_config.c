@@ -35,7 +35,7 @@ Test(config, every_key_takes_effect)
 	cr_expect_eq(c->http.max_connections, 4096);
 	cr_expect_eq(c->http.timeout, 3600);
 	cr_expect_eq(c->http.max_lag, 86400);
-	cr_expect_eq(c->http.line, 25);
+	cr_expect_eq(c->http.line, 23);
 	cr_assert_eq(c->sink_count, 2);
 	cr_expect_str_eq(c->sinks[0].name, "hot");
 	cr_expect_str_eq(c->sinks[0].plugin->name, "redis");

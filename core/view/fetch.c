@@ -148,31 +148,32 @@ static int read_all(const struct asking *a, struct fl_buf *to)
 	}
 }
 
-/* Leaves the body alone in the buffer, NUL-terminated. */
-static int take_body(const struct asking *a, struct fl_buf *answer)
+int fl_fetch_body(struct fl_buf *answer, const char *where, struct fl_err *err)
 {
 	fl_buf_char(answer, '\0');
 	if (answer->failed)
-		return fl_err_set(a->err, FL_ENOMEM, "out of memory");
+		return fl_err_set(err, FL_ENOMEM, "out of memory");
 	if (answer->size == 1)
-		return lost(a, "it closed the connection");
+		return fl_err_set(
+			err, FL_ELOST, "no answer from %s: it closed the connection", where);
 	char *const text = answer->data, *body = strstr(text, "\r\n\r\n");
 	if (strncmp(text, "HTTP/1.", 7) != 0 || body == NULL)
-		return fl_err_set(a->err, FL_ECORRUPT, "%s is no HTTP server", a->where);
+		return fl_err_set(err, FL_ECORRUPT, "%s is no HTTP server", where);
 	*body = '\0';
 	body += 4;
-	char *const line_end = strstr(text, "\r\n");
 	const char *length = strcasestr(text, "\r\nContent-Length:");
-	if (line_end != NULL)
-		*line_end = '\0';
+	unsigned long long const promised = length != NULL ? strtoull(length + 17, NULL, 10) : 0;
+	text[strcspn(text, "\r")] = '\0';
 	for (char *c = text; *c != '\0'; c++)
 		*c = *c < ' ' || *c > '~' ? '?' : *c; /* it is to be shown */
-	if (strncmp(text + 8, " 200", 4) != 0)
-		return fl_err_set(a->err, FL_ECORRUPT, "%s answers '%.60s'", a->where,
-			text + 8 + (text[8] == ' '));
+	const char *status = text + strcspn(text, " ");
+	if (strncmp(status, " 200", 4) != 0)
+		return fl_err_set(
+			err, FL_ECORRUPT, "%s answers '%.60s'", where, status + (*status == ' '));
 	answer->size -= (size_t)(body - text) + 1;
-	if (length != NULL && strtoull(length + 17, NULL, 10) > answer->size)
-		return lost(a, "its answer was cut off");
+	if (promised > answer->size)
+		return fl_err_set(
+			err, FL_ELOST, "no answer from %s: its answer was cut off", where);
 	memmove(answer->data, body, answer->size + 1);
 	return 0;
 }
@@ -191,7 +192,7 @@ int fl_fetch(const struct fl_url *url, const char *path, const struct fl_fetch_w
 	if (code == 0)
 		code = read_all(&a, &answer);
 	if (code == 0)
-		code = take_body(&a, &answer);
+		code = fl_fetch_body(&answer, a.where, err);
 	if (a.fd >= 0)
 		close(a.fd);
 	if (code == 0) {

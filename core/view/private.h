@@ -34,6 +34,9 @@ struct fl_fetch_wait {
 int fl_fetch(const struct fl_url *url, const char *path, const struct fl_fetch_wait *wait,
 	struct fl_buf *ret_body, struct fl_err *err);
 
+/* All that came, made into its body, as fl_fetch() gives it; `where`: from. */
+int fl_fetch_body(struct fl_buf *answer, const char *where, struct fl_err *err);
+
 /* ---- status.c: texts are as the daemon sent them, never NULL, and live as long as the status. */
 struct fl_status_place {
 	const char *file, *gtids;

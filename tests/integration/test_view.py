@@ -57,7 +57,7 @@ def watched(rig, mariadb, db, start_server):
 
 STATE = "document.getElementById('state').textContent"
 CELL = ("(name, label) => [...document.querySelectorAll('#sinks tr')].filter(row => row.cells[0]"
-        ".querySelector('.name').textContent === name).map(row => [...row.cells].find(cell => "
+        ".querySelector('span').textContent === name).map(row => [...row.cells].find(cell => "
         "cell.dataset.label === label).textContent)[0]")
 
 
@@ -86,6 +86,11 @@ def test_the_page_shows_what_happens(watched, folder):
         wait_for(lambda: re.match(r"[1-9]", cell("hot", "Applied")), "operations a second are shown")
         wait_for(lambda: re.search(r"\d.*[mµ]s$", cell("hot", "p99")), "a latency is shown")
         browser.wait("document.querySelectorAll('#lag path.line[d^=M]').length === 3", "lines are drawn")
+        # What was where the pointer is.
+        browser.point("#work .plot", 0.99)
+        browser.wait("/\\d:\\d\\d.*rows read.*hot.*pool.*log/.test(document.querySelector('#work .tip:not([hidden])')"
+                     "?.textContent)", "values of that time")
+        shoot("pointed")
         # As a reader of screens has it, also where the columns become cards.
         browser.resize(390, 844, mobile=True)
         assert browser.run("return document.documentElement.scrollWidth") <= 390

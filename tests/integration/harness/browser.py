@@ -63,6 +63,12 @@ class Browser:
     def command(self, name, **parameters):
         return self.ask("POST", self.session + "/goog/cdp/execute", {"cmd": name, "params": parameters})
 
+    def point(self, selector, share):
+        """Moves the pointer into an element, so much of its width from the left."""
+        box = self.run("return document.querySelector(arguments[0]).getBoundingClientRect().toJSON()", selector)
+        self.command("Input.dispatchMouseEvent", type="mouseMoved", x=box["x"] + share * box["width"],
+                     y=box["y"] + box["height"] / 2)
+
     def prefer(self, scheme):
         self.command("Emulation.setEmulatedMedia", features=[
             {"name": "prefers-color-scheme", "value": scheme}])

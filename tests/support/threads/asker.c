@@ -36,8 +36,8 @@ void *asker_run(void *ctx)
 	for (unsigned i = 0; !atomic_load(&asker->enough); i++) {
 		char path[100];
 		asker->told += ask(asker->socket, pages[i % 4]);
-		snprintf(path, sizeof(path), "/wait?pos=b.000001:%llu&timeout_ms=%u",
-			(unsigned long long)atomic_load(asker->offset), 5 + i % 200);
+		snprintf(path, sizeof(path), "/wait?pos=b.000001:%llu&sink=0&timeout_ms=%u",
+			(unsigned long long)asker->offset(), 5 + i % 200);
 		asker->waited += ask(asker->socket, path);
 		usleep(2000);
 	}

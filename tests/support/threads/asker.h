@@ -10,8 +10,8 @@
 #include <stdint.h>
 
 struct asker {
-	const char *socket;		    /* path */
-	const atomic_uint_fast64_t *offset; /* of what is written: what is waited for */
+	const char *socket;	  /* path */
+	uint64_t (*offset)(void); /* in the binlog, that the sink 0 is waited to have */
 	atomic_bool enough;
 	unsigned told, waited; /* answers of 200, to pages and to /wait */
 };

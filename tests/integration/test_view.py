@@ -215,7 +215,7 @@ def test_top_is_drawn_resized_suspended_and_leaves_the_terminal_as_it_was(watche
 
     try:
         wait(r"(?m)^hot +redis +riding", "a sink")
-        assert terminal.alternate and not terminal.cursor
+        assert terminal.alternate and not terminal.cursor and not terminal.is_given_back
         wait_for(lambda: watched.insert() or re.search(r"rows [1-9][\d.]*/s", terminal.screen), "rows a second")
         wait(r"(?m)^hot .* [1-9][\d.]* .*\w+\.\d+:\d+", "operations a second and a position")
         terminal.resize(44, 8)
@@ -224,11 +224,10 @@ def test_top_is_drawn_resized_suspended_and_leaves_the_terminal_as_it_was(watche
         assert re.search(r"(?m)^hot +riding", terminal.screen)
         # Suspended as by a shell: the terminal is the user's meanwhile.
         terminal.type("\x1a")
-        wait_for(lambda: terminal.is_stopped, "it has stopped")
-        assert terminal.is_given_back
+        wait_for(lambda: terminal.is_stopped and terminal.is_given_back, "it has stopped, and given the terminal back")
         terminal.process.send_signal(signal.SIGCONT)
         wait(r"(?m)^hot +riding", "a sink, after it was suspended")
-        assert terminal.alternate and not terminal.is_given_back
+        assert terminal.alternate and not terminal.cursor and not terminal.is_given_back
         terminal.resize(110, 30)
         watched.redis.kill()
         watched.insert(1)
@@ -238,7 +237,7 @@ def test_top_is_drawn_resized_suspended_and_leaves_the_terminal_as_it_was(watche
         wait("no answer from .*refused", "that nobody answers")
         terminal.type("q")
         assert terminal.process.wait(10) == OK
-        assert terminal.is_given_back
+        wait_for(lambda: terminal.is_given_back, "the terminal is given back")
     finally:
         terminal.close()
 
@@ -251,7 +250,7 @@ def test_top_without_a_daemon_can_be_ended_at_once():
             wait_for(lambda: "no answer from %s: nothing within 2 s" % url in terminal.screen, "it says so")
             terminal.type("\x03")
             assert terminal.process.wait(10) == OK
-            assert terminal.is_given_back
+            wait_for(lambda: terminal.is_given_back, "the terminal is given back")
         finally:
             terminal.close()
     done = command("--top", "--url", url)

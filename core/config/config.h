@@ -64,6 +64,12 @@ int fl_config_for_stdout(
 	void (*report)(void *ctx, bool fatal, const char *line), void *ctx, struct fl_config **ret);
 void fl_config_destroy(struct fl_config *config);
 
+/* The value of one key, of a file that is otherwise not looked at: neither need its plugins, places
+ * and passwords be there for the caller. Empty if it is not set. 0; FL_EIO, FL_EINVAL: the file can't
+ * be read as one, with file and line; FL_ENOMEM. */
+int fl_config_value(const char *path, const char *section, const char *key, char *ret, size_t size,
+	struct fl_err *err);
+
 /* The line of the file that sets this key of the map; that of its section where none does, or for
  * NULL. */
 unsigned fl_config_map_line(const struct fl_map_config *map, const char *key);

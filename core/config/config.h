@@ -28,12 +28,21 @@ struct fl_map_config {
 	const void *section;	    /* private: for fl_config_map_line() */
 };
 
+/* Whom to run as. */
+struct fl_account {
+	const char *user; /* NULL: as whoever has started it */
+	uid_t uid;
+	gid_t gid;
+};
+
 struct fl_config {
 	const char *state_dir;
 	const char *plugin_path;    /* further directories, or NULL */
 	uint64_t queue_bytes;	    /* of each sink's queue */
 	uint64_t transaction_bytes; /* beyond it a transaction is passed on in parts */
 	enum fl_level log_level;
+	struct fl_account account;
+	bool core_dumps; /* secrets may get into core files, and debuggers may look */
 	enum fl_on_doubt on_doubt;
 	enum fl_on_cold on_cold;
 	struct fl_source_config source;

@@ -33,6 +33,7 @@ struct fl_source_config {
 	unsigned connect_timeout;  /* seconds */
 	bool tls;		   /* encrypted and verified, or no connection */
 	const char *tls_ca;	   /* PEM file; NULL: the system's */
+	const char *tls_cert, *tls_key; /* PEM files of our own; both or NULL */
 	unsigned catch_up_timeout; /* seconds to wait for a host that lacks what was applied, and
 				    * for those that can't be reached where others have purged it */
 	bool on_purged_current; /* go on at the end of the binlog where what was before is gone */

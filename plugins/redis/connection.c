@@ -96,11 +96,33 @@ static enum fl_outcome lost(struct redis_sink *self, struct fl_err *err)
 	return redis_lost(self, cause, self->link->errstr, err);
 }
 
+static redisReply *too_large(struct redis_sink *self, struct fl_err *err)
+{
+	fl_err_set(err, FL_ECORRUPT, "%s gives an answer of more than %d MiB", self->address,
+		REPLY_MAX / 1024 / 1024);
+	return NULL;
+}
+
+/* As redisGetReply(), but for an end to what is taken in. */
 redisReply *redis_reply(struct redis_sink *self, struct fl_err *err)
 {
+	redisContext *link = self->link;
 	void *reply = NULL;
-	if (redisGetReply(self->link, &reply) == REDIS_OK && reply != NULL)
+	self->reply_room = REPLY_MAX;
+	int result = redisGetReplyFromReader(link, &reply);
+	for (int done = 0; result == REDIS_OK && reply == NULL && !done;)
+		result = redisBufferWrite(link, &done);
+	while (result == REDIS_OK && reply == NULL) {
+		if (link->reader->len - link->reader->pos > REPLY_MAX)
+			return too_large(self, err);
+		result = redisBufferRead(link);
+		if (result == REDIS_OK)
+			result = redisGetReplyFromReader(link, &reply);
+	}
+	if (result == REDIS_OK)
 		return reply;
+	if (self->reply_is_large)
+		return too_large(self, err);
 	lost(self, err);
 	return NULL;
 }

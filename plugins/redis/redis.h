@@ -13,7 +13,10 @@
 #include <hiredis/hiredis.h>
 #include <stdatomic.h>
 
-enum { PIPELINE_MAX = 64 };
+enum {
+	PIPELINE_MAX = 64,
+	REPLY_MAX = 64 * 1024 * 1024, /* bytes of one answer: far more than any that is asked for */
+};
 
 /* A batch that was sent and whose replies have not been read. */
 struct sent {
@@ -30,6 +33,8 @@ struct redis_sink {
 	const struct fl_settings *settings;
 	redisContext *link;
 	redisReplyObjectFunctions reply_defaults, reply_functions; /* reply.c */
+	size_t reply_room;   /* bytes that the answer being read may still take */
+	bool reply_is_large; /* it would have taken more */
 	atomic_bool interrupted;
 	const char *address;
 	char *position_key;

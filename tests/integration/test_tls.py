@@ -1,80 +1,215 @@
 # SPDX-License-Identifier: Apache-2.0
 """The connection to the source is encrypted and verified, or there is none."""
 
+import os
 import re
+import shutil
 import subprocess
 
 import pytest
 
+from harness.middle import Impostor, Stripper
 from harness.servers import MariaDB, MySQL
 from harness.tables import Column, Table
 from test_command import SOURCE
+
+pytestmark = pytest.mark.source
+
+LOG = {"log": {"plugin": "stdout"}}
 
 
 def openssl(*arguments):
     subprocess.run(["openssl", *arguments], check=True, capture_output=True)
 
 
-@pytest.fixture(scope="session")
+def new_key(path):
+    return ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", path]
+
+
+@pytest.fixture(scope="module")
 def certificates(root):
-    """Two authorities, and a server's certificate of each: for 127.0.0.1 and for elsewhere."""
-    def key(name):
-        return ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
-                "-keyout", "%s/%s.key" % (root, name)]
-
-    for ca, address in (("right", "IP:127.0.0.1"), ("wrong", "DNS:elsewhere.example")):
-        openssl("req", "-x509", "-subj", "/CN=" + ca, "-days", "2", *key(ca),
-                "-out", "%s/%s.pem" % (root, ca))
-        server = "%s-server" % ca
-        openssl("req", "-new", "-subj", "/CN=" + server, *key(server),
-                "-out", "%s/%s.csr" % (root, server))
-        with open("%s/%s.ext" % (root, server), "w") as file:
+    """Two authorities, and what they have signed: for 127.0.0.1 or for elsewhere, for two days or
+    until yesterday. NAME.pem and NAME.key each."""
+    folder = root + "/certificates"
+    os.mkdir(folder)
+    for authority in ("right", "wrong"):
+        path = "%s/%s" % (folder, authority)
+        openssl("req", "-x509", "-subj", "/CN=" + authority, "-days", "2", *new_key(path + ".key"),
+                "-out", path + ".pem")
+    here = "IP:127.0.0.1"
+    for name, authority, days, address in (
+            ("server", "right", "2", here), ("elsewhere", "right", "2", "DNS:elsewhere.example"),
+            ("expired", "right", "-1", here), ("foreign", "wrong", "2", here),
+            ("client", "right", "2", "DNS:fastlane.example"),
+            ("stranger", "wrong", "2", "DNS:fastlane.example")):
+        path = "%s/%s" % (folder, name)
+        openssl("req", "-new", "-subj", "/CN=" + name, *new_key(path + ".key"), "-out", path + ".csr")
+        with open(path + ".ext", "w") as file:
             file.write("subjectAltName=" + address)
-        openssl("x509", "-req", "-in", "%s/%s.csr" % (root, server), "-days", "2",
-                "-CA", "%s/%s.pem" % (root, ca), "-CAkey", "%s/%s.key" % (root, ca),
-                "-CAcreateserial", "-extfile", "%s/%s.ext" % (root, server),
-                "-out", "%s/%s.pem" % (root, server))
-    return root
+        openssl("x509", "-req", "-in", path + ".csr", "-days", days, "-extfile", path + ".ext",
+                "-CA", "%s/%s.pem" % (folder, authority), "-CAkey", "%s/%s.key" % (folder, authority),
+                "-CAcreateserial", "-out", path + ".pem")
+    return folder
 
 
-def start(start_server, kind, certificates, name):
-    return start_server(
-        kind, "--ssl-ca=%s/%s.pem" % (certificates, name),
-        "--ssl-cert=%s/%s-server.pem" % (certificates, name),
-        "--ssl-key=%s/%s-server.key" % (certificates, name))
+class Secured:
+    """A server with TLS, whose certificate can be changed, and two accounts that insist on it."""
+
+    def __init__(self, kind, folder, certificates):
+        self.certificates = certificates
+        self.own = folder + "/tls"
+        os.makedirs(self.own)
+        self.copy("server")
+        self.server = kind(folder, "--ssl-ca=%s/right.pem" % certificates,
+                           "--ssl-cert=%s/pem" % self.own, "--ssl-key=%s/key" % self.own)
+        self.server.start()
+        self.shown = "server"
+        for name in ("ssl", "x509"):
+            self.server.run(
+                "CREATE USER %s@'%%' IDENTIFIED BY 'repl' REQUIRE %s" % (name, name.upper()),
+                "GRANT SELECT, REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO %s@'%%'" % name)
+
+    def copy(self, name):
+        for kind in ("pem", "key"):
+            shutil.copy("%s/%s.%s" % (self.certificates, name, kind), "%s/%s" % (self.own, kind))
+
+    def show(self, name):
+        if name != self.shown:
+            self.copy(name)
+            self.server.run("FLUSH SSL" if self.server.flavour == "mariadb"
+                            else "ALTER INSTANCE RELOAD TLS")
+            self.shown = name
 
 
-@pytest.mark.source
-@pytest.mark.parametrize("kind", [MariaDB, MySQL])
-def test_a_verified_source_is_followed(kind, certificates, rig, db, start_server):
-    source = start(start_server, kind, certificates, "right")
-    source.run("ALTER USER repl@'%' REQUIRE SSL")
+@pytest.fixture(scope="module", params=[MariaDB, MySQL], ids=["mariadb", "mysql"])
+def secured(request, root, certificates):
+    made = Secured(request.param, "%s/tls-%s" % (root, request.param.flavour), certificates)
+    yield made
+    made.server.kill()
+
+
+def by_tcp(server, certificates, **options):
+    """How to reach the server; names of certificates stand for their files."""
+    for key in ("tls_ca", "tls_cert", "tls_key"):
+        if key in options:
+            options[key] = "%s/%s" % (certificates, options[key])
+    return {"host": "127.0.0.1", "port": server.port, "password": "repl", **options}
+
+
+def client(name):
+    return {"tls_cert": name + ".pem", "tls_key": name + ".key"}
+
+
+RIGHT = {"tls": "yes", "tls_ca": "right.pem"}
+
+
+def test_a_verified_source_that_wants_a_certificate_is_followed(secured, certificates, rig, db):
+    secured.show("server")
+    source = secured.server
     table = Table(db, "num", [Column("id", "int", "int", nullable=False)])
-    r = rig(source, [table], host="127.0.0.1", port=source.port, tls="yes",
-            tls_ca=certificates + "/right.pem")
+    r = rig(source, [table], **by_tcp(source, certificates, user="x509", **RIGHT, **client("client")))
     r.daemon.start()
     source.run("INSERT INTO num VALUES (1)", database=db)
     r.settle()
+    ciphers = source.run(
+        "SELECT id FROM information_schema.processlist WHERE user = 'x509' AND command LIKE 'Binlog%'")
+    assert ciphers, "who reads the binlog is another account"
     r.compare()
     r.daemon.stop()
 
 
-@pytest.mark.source
-@pytest.mark.parametrize("kind", [MariaDB, MySQL])
-@pytest.mark.parametrize("own, trusted", [("right", "wrong"), ("wrong", "wrong")])
-def test_a_source_that_cannot_be_verified_is_refused(
-        kind, own, trusted, certificates, fastlane, start_server):
-    source = start(start_server, kind, certificates, own)
-    daemon = fastlane(source, {"log": {"plugin": "stdout"}}, host="127.0.0.1", port=source.port,
-                      tls="yes", tls_ca="%s/%s.pem" % (certificates, trusted))
-    assert daemon.run("--until-current") == SOURCE
-    assert re.search("certificate", daemon.log), daemon.log
+# The certificate that the server shows, the account, what else is configured, and what is said.
+REFUSED = {
+    "another authority's": (
+        "foreign", "ssl", RIGHT, "ertificate.*check tls_ca"),
+    "for another host": (
+        "elsewhere", "ssl", RIGHT, "(ertificate|verif|mismatch).*check tls_ca"),
+    "expired": (
+        "expired", "ssl", RIGHT, "(ertificate|expired).*check tls_ca"),
+    "not the system's": (
+        "server", "ssl", {"tls": "yes"}, "ertificate.*check tls_ca"),
+    "no certificate of ours": (
+        "server", "x509", RIGHT, "tls_cert and tls_key"),
+    "a certificate that the server does not know": (
+        "server", "x509", {**RIGHT, **client("stranger")}, "tls_cert and tls_key"),
+    "a key that is another certificate's": (
+        "server", "x509", {**RIGHT, "tls_cert": "client.pem", "tls_key": "stranger.key"},
+        "tls_cert and tls_key"),
+    "an account that wants TLS": (
+        "server", "ssl", {"tls": "no"}, "REQUIRE SSL: tls = yes"),
+}
 
 
-@pytest.mark.source
-def test_a_source_without_tls_is_refused_when_tls_is_asked_for(fastlane, start_server):
-    source = start_server(MariaDB, "--skip-ssl")
-    daemon = fastlane(source, {"log": {"plugin": "stdout"}}, host="127.0.0.1", port=source.port,
-                      tls="yes")
-    assert daemon.run("--until-current") == SOURCE
-    assert re.search("SSL|TLS", daemon.log), daemon.log
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_connection_that_is_not_as_it_must_be_is_refused(name, secured, certificates, fastlane):
+    shown, user, options, said = REFUSED[name]
+    secured.show(shown)
+    daemon = fastlane(secured.server, LOG, **by_tcp(secured.server, certificates, user=user, **options))
+    assert daemon.run("--until-current", seconds=30) == SOURCE, daemon.log
+    assert re.search(said, daemon.log), daemon.log
+
+
+def test_a_server_that_takes_no_other_than_tls_says_so(secured, certificates, fastlane):
+    secured.show("server")
+    source = secured.server
+    source.set_global(require_secure_transport="ON")
+    try:
+        daemon = fastlane(source, LOG, **by_tcp(source, certificates, user="repl", tls="no"))
+        assert daemon.run("--until-current", seconds=30) == SOURCE, daemon.log
+        assert "set tls = yes" in daemon.log
+    finally:
+        with source.connect() as connection:
+            connection.cursor().execute("SET GLOBAL require_secure_transport = OFF")
+
+
+def test_who_strips_tls_on_the_way_learns_nothing(secured, certificates, fastlane):
+    secured.show("server")
+    middle = Stripper(secured.server.port)
+    try:
+        options = by_tcp(secured.server, certificates, user="repl", **RIGHT)
+        daemon = fastlane(secured.server, LOG, **{**options, "port": middle.port})
+        assert daemon.run("--until-current", seconds=30) == SOURCE, daemon.log
+        assert re.search("(SSL|TLS).*required", daemon.log), daemon.log
+        assert middle.stripped == 1
+        # Neither the account's name nor anything made of its password.
+        assert middle.heard == b""
+        # What it would get from somebody who does not ask for TLS.
+        plain = fastlane(secured.server, LOG, **{**options, "port": middle.port, "tls": "no"})
+        plain.run("--until-current", seconds=30)
+        assert b"repl\0" in middle.heard
+    finally:
+        middle.close()
+
+
+@pytest.mark.parametrize("plugin", [b"mysql_clear_password", b"dialog"])
+def test_a_password_is_not_told_to_who_asks_for_it_in_clear(plugin, mariadb, fastlane):
+    impostor = Impostor(plugin)
+    try:
+        daemon = fastlane(mariadb, LOG, host="127.0.0.1", port=impostor.port, password="Sesam-offne-dich")
+        assert daemon.run("--until-current", seconds=30) == SOURCE, daemon.log
+        assert b"repl\0" in impostor.heard
+        assert b"Sesam" not in impostor.heard
+    finally:
+        impostor.close()
+
+
+@pytest.mark.parametrize("options, said", [
+    (["--skip-ssl"], "(SSL|TLS).*required"),
+    # Its library has no such versions unless it is told to have no standards.
+    (["--tls-version=TLSv1.1", "--ssl-cipher=DEFAULT@SECLEVEL=0"], "TLS 1.2 or newer"),
+], ids=["none", "1.1"])
+def test_a_server_without_a_tls_that_is_safe_is_refused(
+        options, said, certificates, fastlane, start_server):
+    source = start_server(MariaDB, "--ssl-ca=%s/right.pem" % certificates,
+                          "--ssl-cert=%s/server.pem" % certificates,
+                          "--ssl-key=%s/server.key" % certificates, *options)
+    if "--skip-ssl" not in options:
+        # It is there, for who takes it.
+        with_old = subprocess.run(
+            ["openssl", "s_client", "-starttls", "mysql", "-connect", "127.0.0.1:%d" % source.port,
+             "-tls1_1", "-cipher", "DEFAULT@SECLEVEL=0"],
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30)
+        assert "TLSv1.1" in with_old.stdout, with_old.stdout + with_old.stderr
+    daemon = fastlane(source, LOG, **by_tcp(source, certificates, **RIGHT))
+    assert daemon.run("--until-current", seconds=30) == SOURCE, daemon.log
+    assert re.search(said, daemon.log), daemon.log

@@ -113,9 +113,10 @@ int fl_privileges_check(const struct fl_config *config, struct fl_err *err)
 		if (used[i].path == NULL ||
 			faccessat(AT_FDCWD, used[i].path, used[i].mode, AT_EACCESS) == 0)
 			continue;
-		return fl_err_set(err, FL_EINVAL, "%s = %.200s can't be used by user = %s: %s: %s %s %.200s",
-			used[i].key, used[i].path, config->account.user, strerror(errno),
-			used[i].mend, config->account.user, used[i].path);
+		return fl_err_set(err, FL_EINVAL,
+			"%s = %.200s can't be used by user = %s: %s: %s %s %.200s", used[i].key,
+			used[i].path, config->account.user, strerror(errno), used[i].mend,
+			config->account.user, used[i].path);
 	}
 	return 0;
 }

@@ -28,7 +28,8 @@ void fl_trust_account(uid_t uid, gid_t gid)
 static bool is_ours(uid_t uid, enum fl_trust kind)
 {
 	uid_t const self = geteuid();
-	return kind == FL_TRUST_CONFIG || uid == 0 || uid == self || (kind != FL_TRUST_CODE && (self == 0 || uid == account_uid));
+	return kind == FL_TRUST_CONFIG || uid == 0 || uid == self ||
+	       (kind != FL_TRUST_CODE && (self == 0 || uid == account_uid));
 }
 
 /* A group that has its owner alone in it, as many systems give to each user. */
@@ -110,8 +111,8 @@ static int refuse_owner(
 		"%s%.150s (mode %04o) is of %s, who can change it; it must be root's or, where "
 		"fastlane runs as %s, of that account: chown %s %.150s",
 		S_ISDIR(status->st_mode) ? "the directory " : "", path,
-		(unsigned)status->st_mode & 07777, user, self, kind == FL_TRUST_CODE ? "root" : self,
-		path);
+		(unsigned)status->st_mode & 07777, user, self,
+		kind == FL_TRUST_CODE ? "root" : self, path);
 }
 
 /* ---- looking ---- */
@@ -165,9 +166,9 @@ static int unseen(const char *path, int cause, struct fl_err *err)
 
 /* The way to a file, as the system goes it. */
 struct walk {
-	char at[PATH_MAX];    /* has been come to; no link in it; "" for the root */
-	char rest[PATH_MAX];  /* is to be gone yet */
-	struct stat status;   /* of `at` */
+	char at[PATH_MAX];   /* has been come to; no link in it; "" for the root */
+	char rest[PATH_MAX]; /* is to be gone yet */
+	struct stat status;  /* of `at` */
 	unsigned links;
 };
 
@@ -196,8 +197,8 @@ static bool next_name(struct walk *w, char name[NAME_MAX + 1], bool *ret_fits)
 }
 
 /* One step. 0 or what the system says. */
-static int step(struct walk *w, const char *name, enum fl_trust kind, int *ret_code,
-	struct fl_err *err)
+static int step(
+	struct walk *w, const char *name, enum fl_trust kind, int *ret_code, struct fl_err *err)
 {
 	if (strcmp(name, ".") == 0)
 		return 0;

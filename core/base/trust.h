@@ -18,7 +18,8 @@ enum fl_trust {
 	FL_TRUST_DATA,	 /* a file that everybody may read */
 	FL_TRUST_CODE,	 /* the same, to be run: root's, or of the account that runs it now */
 	FL_TRUST_FOLDER, /* a directory that we write to */
-	FL_TRUST_CONFIG, /* a file that everybody may read, whoever it and its directories belong to */
+	FL_TRUST_CONFIG, /* a file that everybody may read, whoever it and its directories belong to
+			  */
 };
 
 /* The account that will be ours once privileges are dropped: files may be its own, too, but for

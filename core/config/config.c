@@ -155,12 +155,11 @@ static void check_sections(struct fl_loader *l)
 /* Set before anything else is looked at: files may be that account's. */
 static void trust_account(const struct fl_section *section)
 {
-	const struct fl_setting *user =
-		section != NULL ? fl_loader_setting(section, "user") : NULL;
+	const struct fl_setting *user = section != NULL ? fl_loader_setting(section, "user") : NULL;
 	const struct fl_setting *group = user != NULL ? fl_loader_setting(section, "group") : NULL;
 	struct fl_account account;
-	if (user != NULL && fl_config_account(user->value, group != NULL ? group->value : NULL,
-				    &account, NULL))
+	if (user != NULL &&
+		fl_config_account(user->value, group != NULL ? group->value : NULL, &account, NULL))
 		fl_trust_account(account.uid, account.gid);
 	else
 		fl_trust_account((uid_t)-1, (gid_t)-1);

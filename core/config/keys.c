@@ -34,8 +34,8 @@ static bool check_state_dir(const char *path, struct fl_err *err)
 	}
 	if (fl_trust_check(path, FL_TRUST_FOLDER, &why) == 0)
 		return true;
-	fl_err_set(err, FL_EINVAL, "must be a directory that nobody else can write to: %s",
-		why.text);
+	fl_err_set(
+		err, FL_EINVAL, "must be a directory that nobody else can write to: %s", why.text);
 	return false;
 }
 

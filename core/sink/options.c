@@ -218,8 +218,7 @@ static int64_t setting_integer(void *ctx, const char *name)
 /* Frees a value, of a secret without a trace. */
 static void forget(const struct fl_option *option, char *text)
 {
-	if (text != NULL &&
-		(option->type == FL_OPTION_SECRET || option->type == FL_OPTION_FILE))
+	if (text != NULL && (option->type == FL_OPTION_SECRET || option->type == FL_OPTION_FILE))
 		explicit_bzero(text, strlen(text));
 	free(text);
 }

@@ -16,8 +16,9 @@ void fl_plugins_finish(void);
 
 /* Loads the module of that plain name, or returns it if it is loaded. Refuses, saying what was
  * wanted and what is supported: a name that is no plain name, no such file (with the places looked
- * at), a file that others can change (base/trust.h), what dlopen says of a broken one, a missing symbol, another ABI major, a newer minor, a
- * wrong size, another name inside, missing mandatory entries, an option declared wrongly. */
+ * at), a file that others can change (base/trust.h), what dlopen says of a broken one, a missing
+ * symbol, another ABI major, a newer minor, a wrong size, another name inside, missing mandatory
+ * entries, an option declared wrongly. */
 int fl_plugin_load(const char *name, const struct fl_sink_plugin **ret, struct fl_err *err);
 
 /* Calls `each` for every module found, loaded or refused (plugin NULL, err set), by name. */

@@ -216,6 +216,11 @@ enum fl_outcome redis_connect(struct redis_sink *self, struct fl_err *err)
 
 	if (address_parse(text, DEFAULT_PORT, false, &address, err) != 0)
 		return FL_FAILED;
+	if (address.is_unix && settings->integer(settings->ctx, "tls") != 0) {
+		fl_err_set(err, FL_EINVAL, "tls goes with a host, not with the socket %s",
+			self->address);
+		return FL_FAILED;
+	}
 	self->link = address.is_unix ? redisConnectUnixWithTimeout(address.host, limit)
 				     : redisConnectWithTimeout(address.host, address.port, limit);
 	if (self->link == NULL)
@@ -229,7 +234,11 @@ enum fl_outcome redis_connect(struct redis_sink *self, struct fl_err *err)
 	if (setsockopt(self->link->fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)) != 0 ||
 		redisSetTimeout(self->link, limit) != REDIS_OK)
 		return lost(self, err);
-	enum fl_outcome outcome = log_in(self, err);
+	enum fl_outcome outcome = FL_DONE;
+	if (settings->integer(settings->ctx, "tls") != 0)
+		outcome = redis_start_tls(self, address.host, err);
+	if (outcome == FL_DONE)
+		outcome = log_in(self, err);
 	if (outcome != FL_DONE)
 		return outcome;
 	limit = milliseconds(settings->integer(settings->ctx, "timeout_ms"));

@@ -14,7 +14,7 @@ TestSuite(config, .init = init, .fini = fl_plugins_finish);
 Test(config, every_key_takes_effect)
 {
 	struct fl_config *c = load_good(CONFIG "good.ini");
-	cr_expect_str_eq(c->state_dir, "/tmp");
+	cr_expect_str_eq(c->state_dir, ".");
 	cr_expect_str_eq(c->plugin_path, "/etc:/usr");
 	cr_expect_eq(c->queue_bytes, 1 << 20);
 	cr_expect_eq(c->transaction_bytes, UINT64_C(2) << 30);

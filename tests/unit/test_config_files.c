@@ -20,7 +20,7 @@ Test(config, bytes_that_editors_add_are_no_harm_and_others_are_refused)
 	} cases[] = {
 		{ BYTES(BOM SOURCE BODY), NULL },
 		{ BYTES("[source]\r\nuser = repl\r\nserver_id = 1\r\n \r\n[sink:a]\r\nplugin = "
-			"stdout\r\n[fastlane]\r\nstate_dir = /tmp\r"),
+			"stdout\r\n[fastlane]\r\nstate_dir = .\r"),
 			NULL },
 		{ BYTES(SOURCE BODY "ttl = 1\0 2\n"), ":9: there is a NUL byte in the line\n" },
 		{ BYTES(SOURCE BODY "\0"), ":9: there is a NUL byte in the line\n" },

@@ -23,13 +23,43 @@ void fl_trust_account(uid_t uid, gid_t gid)
 
 /* ---- whom we trust ---- */
 
+/* Whoever can replace the program itself gains nothing by replacing what it loads: its owner, and
+ * who can write to a directory on the way to it. As with one that is run from where it was built.
+ */
+static const struct program {
+	char path[PATH_MAX]; /* "" if it can't be told */
+	uid_t owner;
+} * the_program(void)
+{
+	static struct program program = { .owner = NOBODY };
+	static bool asked;
+	struct stat status;
+	if (asked)
+		return &program;
+	asked = true;
+	ssize_t const size = readlink("/proc/self/exe", program.path, sizeof(program.path) - 1);
+	program.path[size > 0 ? size : 0] = '\0';
+	if (size > 0 && stat(program.path, &status) == 0)
+		program.owner = status.st_uid;
+	return &program;
+}
+
+static bool is_on_way_to_program(const char *folder)
+{
+	size_t const size = strlen(folder);
+	const char *path = the_program()->path;
+	return strncmp(path, folder, size) == 0 && (path[size] == '/' || size == 1);
+}
+
 /* Root may look at files of whatever account fastlane is to run as, which root could become; but
  * not run what is not root's. */
 static bool is_ours(uid_t uid, enum fl_trust kind)
 {
 	uid_t const self = geteuid();
-	return kind == FL_TRUST_CONFIG || uid == 0 || uid == self ||
-	       (kind != FL_TRUST_CODE && (self == 0 || uid == account_uid));
+	if (kind == FL_TRUST_CONFIG || uid == 0 || uid == self)
+		return true;
+	return kind == FL_TRUST_CODE ? uid == the_program()->owner
+				     : self == 0 || uid == account_uid;
 }
 
 /* A group that has its owner alone in it, as many systems give to each user. */
@@ -138,6 +168,8 @@ static int check_way(const char *path, const struct stat *status, const struct s
 {
 	if ((status->st_mode & S_ISVTX) != 0 && is_ours(status->st_uid, kind) &&
 		is_ours(entry->st_uid, kind))
+		return 0;
+	if (kind == FL_TRUST_CODE && is_on_way_to_program(path))
 		return 0;
 	return check_changes(path, status, kind, err);
 }

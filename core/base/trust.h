@@ -16,7 +16,8 @@
 enum fl_trust {
 	FL_TRUST_SECRET, /* a file that only we may read, too: also a group that we belong to */
 	FL_TRUST_DATA,	 /* a file that everybody may read */
-	FL_TRUST_CODE,	 /* the same, to be run: root's, or of the account that runs it now */
+	FL_TRUST_CODE,	 /* the same, to be run: of root, of the account that runs it now, or of the
+			  * one that the program itself is of */
 	FL_TRUST_FOLDER, /* a directory that we write to */
 	FL_TRUST_CONFIG, /* a file that everybody may read, whoever it and its directories belong to
 			  */

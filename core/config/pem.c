@@ -25,7 +25,7 @@ static int read_some(int fd, struct fl_buf *ret)
 
 static bool has(const struct fl_buf *text, const char *words)
 {
-	return memmem(text->data, text->size, words, strlen(words)) != NULL;
+	return text->data != NULL && memmem(text->data, text->size, words, strlen(words)) != NULL;
 }
 
 /* NULL, or what is wrong. */

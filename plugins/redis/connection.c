@@ -98,9 +98,17 @@ static enum fl_outcome lost(struct redis_sink *self, struct fl_err *err)
 
 static redisReply *too_large(struct redis_sink *self, struct fl_err *err)
 {
-	fl_err_set(err, FL_ECORRUPT, "%s gives an answer of more than %d MiB", self->address,
-		REPLY_MAX / 1024 / 1024);
+	fl_err_set(err, FL_ECORRUPT, "%s gives an answer that is too long", self->address);
 	return NULL;
+}
+
+/* What has come of an answer that is not whole yet. A line is looked for from its beginning each
+ * time, so that one must not be long. */
+static bool is_too_large(const redisReader *reader)
+{
+	size_t const size = reader->len - reader->pos;
+	return size > REPLY_MAX || (size > REPLY_LINE_MAX && memchr(reader->buf + reader->pos, '\n',
+								     REPLY_LINE_MAX) == NULL);
 }
 
 /* As redisGetReply(), but for an end to what is taken in. */
@@ -113,7 +121,7 @@ redisReply *redis_reply(struct redis_sink *self, struct fl_err *err)
 	for (int done = 0; result == REDIS_OK && reply == NULL && !done;)
 		result = redisBufferWrite(link, &done);
 	while (result == REDIS_OK && reply == NULL) {
-		if (link->reader->len - link->reader->pos > REPLY_MAX)
+		if (is_too_large(link->reader))
 			return too_large(self, err);
 		result = redisBufferRead(link);
 		if (result == REDIS_OK)

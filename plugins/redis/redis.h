@@ -16,7 +16,9 @@
 
 enum {
 	PIPELINE_MAX = 64,
-	REPLY_MAX = 64 * 1024 * 1024, /* bytes of one answer: far more than any that is asked for */
+	/* Bytes of one answer, and of a line in it: far more than any that is asked for. */
+	REPLY_MAX = 64 * 1024 * 1024,
+	REPLY_LINE_MAX = 64 * 1024,
 };
 
 /* A batch that was sent and whose replies have not been read. */

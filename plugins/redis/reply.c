@@ -50,8 +50,9 @@ static void *create_array(const redisReadTask *task, size_t elements)
 	size_t const count = elements;
 #endif
 	struct redis_sink *self = task->privdata;
-	if (count > self->reply_room ||
-		!take_room(self, sizeof(redisReply) + count * sizeof(redisReply *)))
+	bool const is_beyond = count > REPLY_MAX / sizeof(redisReply *);
+	if (!take_room(
+		    self, is_beyond ? SIZE_MAX : sizeof(redisReply) + count * sizeof(redisReply *)))
 		return NULL;
 	return self->reply_defaults.createArray(task, elements);
 }

@@ -2,7 +2,6 @@
 """Who else is on the machine, or writes what is replicated, gets nothing by it. core/README.md lists
 what was tried."""
 
-import contextlib
 import json
 import mmap
 import os
@@ -122,15 +121,13 @@ def test_a_configuration_with_a_password_that_others_can_read_is_warned_of(folde
     assert WORD not in done.stderr + done.stdout
 
 
-@contextlib.contextmanager
-def in_the_open():
-    """A folder that every account can go through, and a daemon in it has one of its own."""
+@pytest.fixture
+def open_folder():
+    """One that every account can go through."""
     folder = tempfile.mkdtemp(prefix="fastlane-")
     os.chmod(folder, 0o711)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder)
+    yield folder
+    shutil.rmtree(folder)
 
 
 def die(folder, port, core_dumps):
@@ -213,63 +210,62 @@ def status_of(daemon):
         return dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
 
 
-def test_root_becomes_another_account_for_good(mariadb, redis, db, daemons, folder):
+def test_root_becomes_another_account_for_good(open_folder, mariadb, redis, db, daemons, folder):
     if not IS_ROOT:
         path = write(folder + "/a.ini", "[fastlane]\nuser = root\n", 0o600)
         assert "a.ini:2: [fastlane] user = root: only root can" in command("-c", path, "--check").stderr
         return
     mariadb.run("CREATE DATABASE %s" % db, *(
         "%s" % line for line in numbers(db).statements()))
-    with in_the_open() as open_folder:
-        daemon = as_nobody(open_folder, mariadb, redis, db)
-        daemons.append(daemon)
-        os.chmod(daemon.config, 0o640)
-        os.chown(daemon.config, 0, NOBODY.pw_gid)
-        daemon.start()
-        mariadb.run("INSERT INTO %s.num VALUES (1)" % db)
-        daemon.wait_for(lambda: redis.client().exists("num:1"), "row 1")
-        uid, gid = str(NOBODY.pw_uid), str(NOBODY.pw_gid)
-        status = status_of(daemon)
-        assert status["Uid"].split() == [uid] * 4 and status["Gid"].split() == [gid] * 4
-        assert set(status["Groups"].split()) <= {gid} and status["NoNewPrivs"] == "1"
-        for name in ("CapInh", "CapPrm", "CapEff", "CapAmb"):
-            assert int(status[name], 16) == 0, name
-        # All threads, too.
-        for thread in os.listdir("/proc/%d/task" % daemon.process.pid):
-            with open("/proc/%d/task/%s/status" % (daemon.process.pid, thread)) as file:
-                assert "\nUid:\t%s\t%s\t%s\t%s\n" % ((uid,) * 4) in file.read()
-        # Its memory is not that account's, but root's: not dumpable.
-        assert os.stat("/proc/%d/environ" % daemon.process.pid).st_uid == 0
-        wait_for(lambda: os.path.exists(daemon.position_file("log")), "a position")
-        made = os.stat(daemon.position_file("log"))
-        assert (made.st_uid, stat.S_IMODE(made.st_mode)) == (NOBODY.pw_uid, 0o600)
-        assert "runs as root" not in daemon.log
+    daemon = as_nobody(open_folder, mariadb, redis, db)
+    daemons.append(daemon)
+    os.chmod(daemon.config, 0o640)
+    os.chown(daemon.config, 0, NOBODY.pw_gid)
+    daemon.start()
+    mariadb.run("INSERT INTO %s.num VALUES (1)" % db)
+    daemon.wait_for(lambda: redis.client().exists("num:1"), "row 1")
+    uid, gid = str(NOBODY.pw_uid), str(NOBODY.pw_gid)
+    status = status_of(daemon)
+    assert status["Uid"].split() == [uid] * 4 and status["Gid"].split() == [gid] * 4
+    assert set(status["Groups"].split()) <= {gid} and status["NoNewPrivs"] == "1"
+    for name in ("CapInh", "CapPrm", "CapEff", "CapAmb"):
+        assert int(status[name], 16) == 0, name
+    # All threads, too.
+    for thread in os.listdir("/proc/%d/task" % daemon.process.pid):
+        with open("/proc/%d/task/%s/status" % (daemon.process.pid, thread)) as file:
+            assert "\nUid:\t%s\t%s\t%s\t%s\n" % ((uid,) * 4) in file.read()
+    # Its memory is not that account's, but root's: not dumpable.
+    assert os.stat("/proc/%d/environ" % daemon.process.pid).st_uid == 0
+    wait_for(lambda: os.path.exists(daemon.position_file("log")), "a position")
+    made = os.stat(daemon.position_file("log"))
+    assert (made.st_uid, stat.S_IMODE(made.st_mode)) == (NOBODY.pw_uid, 0o600)
+    assert "runs as root" not in daemon.log
 
-        class R:
-            pass
-        r = R()
-        r.daemon = daemon
-        reload(r, fastlane={**daemon.sections["fastlane"], "log_level": "debug"})
-        os.chmod(daemon.config, 0o640)
-        # What only root can read is lost to it, and said so; the old one goes on.
-        os.chown(open_folder + "/secret", 0, 0)
-        refused(r, r"password_file: .*/secret can't be read: Permission denied")
-        os.chown(open_folder + "/secret", 0, NOBODY.pw_gid)
-        mariadb.run("INSERT INTO %s.num VALUES (2)" % db)
-        daemon.wait_for(lambda: redis.client().exists("num:2"), "row 2")
-        daemon.stop()
+    class R:
+        pass
+    r = R()
+    r.daemon = daemon
+    reload(r, fastlane={**daemon.sections["fastlane"], "log_level": "debug"})
+    os.chmod(daemon.config, 0o640)
+    # What only root can read is lost to it, and said so; the old one goes on.
+    os.chown(open_folder + "/secret", 0, 0)
+    refused(r, r"password_file: .*/secret can't be read: Permission denied")
+    os.chown(open_folder + "/secret", 0, NOBODY.pw_gid)
+    mariadb.run("INSERT INTO %s.num VALUES (2)" % db)
+    daemon.wait_for(lambda: redis.client().exists("num:2"), "row 2")
+    daemon.stop()
 
-        # Another's state directory would not do.
-        os.chown(open_folder + "/state", 0, 0)
-        assert daemon.run(seconds=20) == CONFIGURATION
-        assert re.search(r"state_dir = .*/state can't be used by user = nobody: Permission denied: "
-                         r"chown -R nobody .*/state", daemon.log), daemon.log
-        os.chown(open_folder + "/state", NOBODY.pw_uid, NOBODY.pw_gid)
-        change(r, fastlane={**daemon.sections["fastlane"], "core_dumps": "yes"})
-        daemon.start()
-        daemon.wait_log("reads")
-        assert os.stat("/proc/%d/environ" % daemon.process.pid).st_uid == NOBODY.pw_uid
-        daemon.stop()
+    # Another's state directory would not do.
+    os.chown(open_folder + "/state", 0, 0)
+    assert daemon.run(seconds=20) == CONFIGURATION
+    assert re.search(r"state_dir = .*/state can't be used by user = nobody: Permission denied: "
+                     r"chown -R nobody .*/state", daemon.log), daemon.log
+    os.chown(open_folder + "/state", NOBODY.pw_uid, NOBODY.pw_gid)
+    change(r, fastlane={**daemon.sections["fastlane"], "core_dumps": "yes"})
+    daemon.start()
+    daemon.wait_log("reads")
+    assert os.stat("/proc/%d/environ" % daemon.process.pid).st_uid == NOBODY.pw_uid
+    daemon.stop()
 
 
 def test_root_without_another_account_is_warned_of_once(mariadb, rig, db):

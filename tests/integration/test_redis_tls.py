@@ -24,7 +24,7 @@ plugin = redis
 tls = yes
 [map:m]
 table = a.b
-key = {id}
+key = m:{id}
 """
 
 

@@ -83,6 +83,8 @@ static const char *final_advice(unsigned number, const char *text)
 		return "set the server up for TLS, or use tls = no";
 	if (number == 2026 && (strstr(text, "ersion") != NULL || strstr(text, "protocol") != NULL))
 		return "the server needs TLS 1.2 or newer";
+	if (number == 2026 && (strstr(text, "key") != NULL || strstr(text, "alert") != NULL))
+		return "check tls_cert and tls_key";
 	if (number == 2026 && strstr(text, "ertificate") != NULL)
 		return "check tls_ca, that the server's certificate names the host and has not "
 		       "expired, and tls_cert and tls_key";

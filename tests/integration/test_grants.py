@@ -109,6 +109,7 @@ def test_the_rights_of_the_redis_page_are_enough_and_all_used(mariadb, rig, db, 
     mariadb.run("INSERT INTO users VALUES (1, 'Ada'), (2, 'Bob'), (3, 'Cy')", "DELETE FROM users WHERE id = 2",
                 "UPDATE users SET name = 'Di'", database=db)
     r.settle()
+    mariadb.run("INSERT INTO marker VALUES (1001), (1002), (1003)", database=db)
     mariadb.run("TRUNCATE users", "INSERT INTO users VALUES (4, 'Ed')", database=db)
     r.settle()
     wait_for(lambda: r.redis.get("users:4") == b'{"id":4,"name":"Ed"}', "row 4")
@@ -122,5 +123,7 @@ def test_the_rights_of_the_redis_page_are_enough_and_all_used(mariadb, rig, db, 
         if who in own or who == b"lua":
             used.add(name.decode().lower())
     granted = {word[1:].split("|")[0] for word in words if word.startswith("+")}
-    assert used == granted, (sorted(used - granted), sorted(granted - used))
+    # AUTH needs no right, and CONFIG is not shown. PEXPIRE and PERSIST are for a batch behind one that
+    # was refused; see test_cold.py.
+    assert used - {"auth"} == granted - {"config", "pexpire", "persist"}, (used, granted)
     r.daemon.stop()

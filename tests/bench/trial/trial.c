@@ -2,7 +2,7 @@
  *
  * usage: trial [OPTION...] packets|rows|lines|redis|memcached|libmemcached
  *   -P PORT        of the source, on 127.0.0.1, as repl with the password repl
- *   -f FILE        the binlog file, which is read to its end
+ *   -f FILE        the binlog file to begin with; all is read that there is
  *   -F             in its place: from the source's end, for ever; sends what it has when nothing
  *                  more is there
  *   -n ROWS        no more than these
@@ -30,11 +30,11 @@ enum {
 	EVENT_HEADER = 19,
 	CHECKSUM = 4,
 	ROOM = 64 * 1024, /* for at least so much is room before the source is read from */
-	RECEIVE_BUFFER = 4 << 20
+	RECEIVE_BUFFER = 4 << 20,
+	BINLOG_DUMP_NON_BLOCK = 1
 };
 
 enum event_type {
-	ROTATE = 4,
 	FORMAT_DESCRIPTION = 15,
 	XID = 16,
 	TABLE_MAP = 19,
@@ -83,9 +83,6 @@ static inline void event(const uint8_t *at, size_t size)
 	const uint8_t *body = at + EVENT_HEADER, *end = at + size;
 	if (type == FORMAT_DESCRIPTION)
 		has_checksums = end[-CHECKSUM - 1] == 1;
-	/* The one that is made up, at the start, has no time. */
-	if (type == ROTATE && le32(at) != 0)
-		is_over = !follows;
 	if (only_packets)
 		return;
 	if (has_checksums) {
@@ -139,7 +136,8 @@ static char *find_end(MYSQL *source, uint32_t *ret_position)
 	return file;
 }
 
-/* COM_BINLOG_DUMP: position, flags, server id, file. */
+/* COM_BINLOG_DUMP: position, flags, server id, file. With the flag the source says when there is no
+ * more. */
 static void ask_for(int fd, const char *file, uint32_t position)
 {
 	uint8_t packet[600] = { 0 };
@@ -149,6 +147,7 @@ static void ask_for(int fd, const char *file, uint32_t position)
 	packet[1] = (uint8_t)(size >> 8);
 	packet[4] = COM_BINLOG_DUMP;
 	memcpy(packet + 5, &position, 4);
+	packet[9] = follows ? 0 : BINLOG_DUMP_NON_BLOCK;
 	memcpy(packet + 11, &id, 4);
 	memcpy(packet + 15, file, file_size);
 	if (write(fd, packet, size + 4) != (ssize_t)size + 4)

@@ -268,6 +268,9 @@ static void mask_sighup(int how)
 
 void fl_daemon_prepare(void)
 {
+	/* Both are told by the calls that fail, of which the log's may be the first. */
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
 	mask_sighup(SIG_BLOCK);
 }
 
@@ -342,9 +345,6 @@ int fl_daemon_run(
 		.until_current = until_current || files != NULL,
 		.files = files,
 	};
-	/* Both are told by the calls that fail. */
-	signal(SIGPIPE, SIG_IGN);
-	signal(SIGXFSZ, SIG_IGN);
 	int code = begin(&d, config);
 	if (code != FL_EXIT_OK)
 		return code;

@@ -53,7 +53,9 @@ class Fastlane:
         if not {"host", "hosts"} & options.keys():
             reach["socket"] = source.socket
         self.sections = {
-            "fastlane": {"state_dir": self.dir + "/state", **dict(fastlane)},
+            # Who is not root could not look into a daemon otherwise.
+            "fastlane": {"state_dir": self.dir + "/state",
+                         **({} if os.geteuid() == 0 else {"core_dumps": "yes"}), **dict(fastlane)},
             "source": {**reach, "server_id": server_id, "heartbeat": 1, "catch_up_timeout": 4, **options},
             **{"sink:" + name: keys for name, keys in dict(sinks).items()},
             **{"map:" + name: keys for name, keys in dict(maps).items()},

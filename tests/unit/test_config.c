@@ -7,6 +7,8 @@
 static void init(void)
 {
 	setenv("FASTLANE_PLUGIN_PATH", TEST_BUILD "/plugins:" TESTS, 1);
+	/* Where the files find each other, and a state_dir that is nobody else's. */
+	cr_assert_eq(chdir(CONFIG), 0);
 }
 
 TestSuite(config, .init = init, .fini = fl_plugins_finish);
@@ -29,7 +31,7 @@ Test(config, every_key_takes_effect)
 	cr_expect_eq(c->source.heartbeat, 3600);
 	cr_expect_eq(c->source.connect_timeout, 60);
 	cr_expect(c->source.tls);
-	cr_expect_str_eq(c->source.tls_ca, "/dev/null");
+	cr_expect_str_eq(c->source.tls_ca, "ca.pem");
 	cr_assert_eq(c->sink_count, 2);
 	cr_expect_str_eq(c->sinks[0].name, "hot");
 	cr_expect_str_eq(c->sinks[0].plugin->name, "redis");

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "checkpoint.h"
+#include "observer.h"
 #include "regime.h"
 #include "reload.h"
 
@@ -28,6 +29,7 @@ struct daemon {
 	struct fl_regime *next;	   /* is to take its place once its source has answered; or NULL */
 	struct fl_regime *earlier; /* that settle what was in flight, and ones never put in force */
 	struct fl_remains *remains;
+	struct fl_observer observer;
 	bool told_in_vain; /* that the next one's source does not answer */
 
 	bool stopping;
@@ -54,6 +56,7 @@ static void stop(struct daemon *d)
 		fl_regime_stop(d->next);
 	for (struct fl_regime *r = d->earlier; r != NULL; r = r->next)
 		fl_regime_stop(r);
+	fl_observer_stop(&d->observer);
 	uv_async_send(&d->news);
 }
 
@@ -110,6 +113,13 @@ static void retire(struct daemon *d, struct fl_regime *regime)
 	d->earlier = regime;
 }
 
+/* Takes the configuration over. NULL when memory runs out. */
+static struct fl_regime *make_regime(struct daemon *d, struct fl_config *config, int lock)
+{
+	return fl_regime_create(config, d->path, lock, d->until_current, d->files, on_change, d,
+		&d->observer.telemetry, fl_observer_settled, &d->observer);
+}
+
 /* Reads the file anew, and has its source asked: nothing of what runs is touched before that has
  * answered. Only the newest one counts. */
 static void reload(struct daemon *d)
@@ -123,11 +133,15 @@ static void reload(struct daemon *d)
 	struct fl_err err = { .text = "out of memory" };
 	struct fl_regime *made = NULL;
 	if (fl_reload_lock(config, lists, sizeof(lists) / sizeof(*lists), &lock, &err) == 0)
-		made = fl_regime_create(config, d->path, lock, false, NULL, on_change, d);
+		made = make_regime(d, config, lock);
 	else
 		fl_config_destroy(config);
-	if (made == NULL || fl_regime_ask(made, d->current, &err) != 0) {
+	int result = made != NULL ? fl_observer_prepare(&d->observer, made, &err) : FL_ENOMEM;
+	if (result == FL_EIO)
+		fl_error(NULL, "%s: the configuration stays as it was", err.text);
+	else if (result != 0 || (result = fl_regime_ask(made, d->current, &err)) != 0)
 		fl_error(NULL, "%s: %s: the configuration stays as it was", d->path, err.text);
+	if (result != 0) {
 		fl_regime_destroy(made);
 		return;
 	}
@@ -182,7 +196,9 @@ static void look_at_next(struct daemon *d)
 	d->next = NULL;
 	retire(d, d->current);
 	d->current = next;
+	d->observer.reloads++;
 	fl_regime_put_in_force(next);
+	fl_observer_follow(&d->observer, next);
 }
 
 static void look_at_earlier(struct daemon *d)
@@ -234,6 +250,7 @@ static void look(struct daemon *d)
 	look_at_next(d);
 	look_at_earlier(d);
 	look_at_current(d);
+	fl_observer_look(&d->observer);
 	if (!d->stopping)
 		return;
 	press_on(d);
@@ -288,6 +305,7 @@ static int open_loop(struct daemon *d)
 	if (result != 0)
 		return result;
 	uv_async_init(&d->loop, &d->news, on_news);
+	fl_observer_init(&d->observer, &d->loop);
 	uv_timer_init(&d->loop, &d->tick);
 	uv_signal_init(&d->loop, &d->sigterm);
 	uv_signal_init(&d->loop, &d->sigint);
@@ -327,13 +345,16 @@ static int begin(struct daemon *d, struct fl_config *config)
 		fl_config_destroy(config);
 		return FL_EXIT_USAGE;
 	}
-	d->current =
-		fl_regime_create(config, d->path, lock, d->until_current, d->files, on_change, d);
+	d->current = make_regime(d, config, lock);
 	if (d->current == NULL) {
 		fl_error(NULL, "out of memory");
 		return FL_EXIT_USAGE;
 	}
-	return FL_EXIT_OK;
+	if (fl_observer_prepare(&d->observer, d->current, &err) == 0)
+		return FL_EXIT_OK;
+	fl_error(NULL, "%s", err.text);
+	fl_regime_destroy(d->current);
+	return FL_EXIT_USAGE;
 }
 
 int fl_daemon_run(
@@ -345,6 +366,9 @@ int fl_daemon_run(
 		.until_current = until_current || files != NULL,
 		.files = files,
 	};
+	d.observer.path = path;
+	d.observer.current = &d.current;
+	d.observer.earlier = &d.earlier;
 	int code = begin(&d, config);
 	if (code != FL_EXIT_OK)
 		return code;
@@ -356,15 +380,18 @@ int fl_daemon_run(
 	}
 	if (fl_regime_ask(d.current, NULL, &err) == 0) {
 		fl_info(NULL, "fastlane %s, %zu sinks", FL_VERSION, config->sink_count);
+		fl_observer_follow(&d.observer, d.current);
 		uv_run(&d.loop, UV_RUN_DEFAULT);
 		code = exit_code(&d);
 	} else {
 		fl_error(NULL, "%s", err.text);
 		code = FL_EXIT_USAGE;
 	}
+	fl_observer_finish(&d.observer);
 	fl_regime_destroy(d.current);
 	fl_remains_destroy(d.remains);
 	close_loop(&d);
+	fl_observer_free(&d.observer);
 	fl_info(NULL, "stopped");
 	return code;
 }

@@ -23,13 +23,18 @@ static bool is_mapped(void *ctx, struct fl_bytes db, struct fl_bytes table)
 /* ---- life ---- */
 
 struct fl_regime *fl_regime_create(struct fl_config *config, const char *path, int lock,
-	bool until_current, const char *const *files, void (*changed)(void *ctx), void *changed_ctx)
+	bool until_current, const char *const *files, void (*changed)(void *ctx), void *changed_ctx,
+	struct fl_telemetry *telemetry, void (*settled)(void *ctx), void *settled_ctx)
 {
 	struct fl_regime *r = calloc(1, sizeof(*r));
 	if (r == NULL)
 		goto no_regime;
 	r->config = config;
 	r->lock = lock;
+	r->listener = -1;
+	r->telemetry = telemetry;
+	r->settled = settled;
+	r->settled_ctx = settled_ctx;
 	r->until_current = until_current;
 	for (size_t i = 0; i < config->sink_count; i++)
 		r->takes_changes |= config->sinks[i].plugin->takes == FL_TAKES_CHANGES;
@@ -47,6 +52,7 @@ struct fl_regime *fl_regime_create(struct fl_config *config, const char *path, i
 		.mapped = is_mapped,
 		.wants_ctx = r,
 		.until_current = until_current && files == NULL,
+		.counters = &telemetry->source,
 		.changed = changed,
 		.changed_ctx = changed_ctx,
 	};
@@ -96,6 +102,8 @@ void fl_regime_destroy(struct fl_regime *r)
 	fl_config_destroy(r->config);
 	if (r->lock >= 0)
 		close(r->lock);
+	if (r->listener >= 0)
+		close(r->listener);
 	free(r);
 }
 
@@ -236,11 +244,16 @@ static int start_sink(struct fl_regime *r, size_t i, struct fl_remains **remains
 		.start = &r->starter.start,
 		.changed = r->lane_config.changed,
 		.changed_ctx = r->lane_config.changed_ctx,
+		.counters = fl_telemetry_sink(r->telemetry, config->name),
+		.waiters = &r->telemetry->waiters,
+		.settled = r->settled,
+		.settled_ctx = r->settled_ctx,
 	};
 	struct fl_remains *left = fl_remains_take(remains, config->name);
 	if (left != NULL)
 		inherit(r, config, sink, left);
-	sink->worker = fl_worker_create(&sink->config);
+	if (sink->config.counters != NULL)
+		sink->worker = fl_worker_create(&sink->config);
 	sink->config.known = (struct fl_bytes){ 0 };
 	fl_remains_destroy(left);
 	if (sink->worker != NULL && fl_worker_start(sink->worker, &err) == 0)

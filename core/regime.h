@@ -31,7 +31,8 @@ struct fl_regime_sink {
 struct fl_regime {
 	struct fl_regime *next; /* the daemon's list */
 	struct fl_config *config;
-	int lock; /* of state_dir; -1: it has none */
+	int lock;     /* of state_dir; -1: it has none */
+	int listener; /* socket that HTTP is to be answered at once it is in force; -1: none */
 	bool until_current;
 	bool takes_changes; /* some sink takes every table's changes */
 
@@ -39,6 +40,10 @@ struct fl_regime {
 	struct fl_starter starter;
 	bool asking; /* the starter's thread has to be joined */
 
+	struct fl_telemetry *telemetry;
+	/* Called from any thread when a position is settled that somebody waits for. */
+	void (*settled)(void *ctx);
+	void *settled_ctx;
 	struct fl_lane_config lane_config;
 	struct fl_regime_sink *sinks; /* of all in the configuration, in its order */
 	bool in_force;
@@ -58,11 +63,12 @@ static inline uint64_t fl_regime_now(void)
 }
 
 /* Takes the configuration over, also on failure, and the lock. `path` is the configuration's and
- * has to outlive it. `changed` is called from any thread.
+ * has to outlive it, as has `telemetry`. `changed`, and `settled` while there are waiters, are
+ * called from any thread.
  * NULL when memory runs out. */
 struct fl_regime *fl_regime_create(struct fl_config *config, const char *path, int lock,
-	bool until_current, const char *const *files, void (*changed)(void *ctx),
-	void *changed_ctx);
+	bool until_current, const char *const *files, void (*changed)(void *ctx), void *changed_ctx,
+	struct fl_telemetry *telemetry, void (*settled)(void *ctx), void *settled_ctx);
 /* All of its threads have ended or are about to. Takes NULL. */
 void fl_regime_destroy(struct fl_regime *regime);
 

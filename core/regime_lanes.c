@@ -102,6 +102,7 @@ static int give_seats(struct fl_regime *r, const struct fl_regime *earlier)
 			fl_seat_unref(seat);
 			continue;
 		}
+		seat->lane = fl_lane_number(fresh[same]);
 		fl_worker_seat(worker, seat);
 	}
 	for (size_t i = 0; i < fresh_count; i++) {

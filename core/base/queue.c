@@ -11,6 +11,7 @@ struct fl_queue {
 	size_t bytes, limit;
 	bool consumer_waits, producer_waits;
 	bool closed, aborted;
+	bool nudged;
 };
 
 struct fl_queue *fl_queue_create(size_t limit_bytes)
@@ -144,10 +145,10 @@ int fl_queue_pop_some(
 	if (queue->count == 0 && !queue->closed && wait_ms != 0) {
 		uint64_t deadline = deadline_after(wait_ms);
 		queue->consumer_waits = true;
-		while (queue->count == 0 && !queue->closed &&
+		while (queue->count == 0 && !queue->closed && !queue->nudged &&
 			wait_until(&queue->not_empty, &queue->mutex, deadline))
 			;
-		queue->consumer_waits = false;
+		queue->consumer_waits = queue->nudged = false;
 	}
 	if (queue->aborted || (queue->count == 0 && queue->closed)) {
 		uv_mutex_unlock(&queue->mutex);
@@ -191,6 +192,24 @@ void fl_queue_close(struct fl_queue *queue)
 void fl_queue_abort(struct fl_queue *queue)
 {
 	end(queue, true);
+}
+
+void fl_queue_nudge(struct fl_queue *queue)
+{
+	uv_mutex_lock(&queue->mutex);
+	queue->nudged = true;
+	uv_cond_broadcast(&queue->not_empty);
+	uv_mutex_unlock(&queue->mutex);
+}
+
+bool fl_queue_peek(struct fl_queue *queue, void (*look)(void *ctx, const void *item), void *ctx)
+{
+	uv_mutex_lock(&queue->mutex);
+	bool const found = queue->count > 0;
+	if (found)
+		look(ctx, queue->ring[queue->first].item);
+	uv_mutex_unlock(&queue->mutex);
+	return found;
 }
 
 bool fl_queue_is_closed(struct fl_queue *queue)

@@ -27,8 +27,8 @@ int fl_queue_push_some(struct fl_queue *queue, const struct fl_queue_item *items
  * closed by either side; FL_ENOMEM. */
 int fl_queue_push(struct fl_queue *queue, void *item, size_t bytes, int wait_ms);
 
-/* Consumer: 1 and an item; 0 if there is none after `wait_ms` (-1: for ever); FL_ESTOPPED if the
- * queue is empty and closed, or was woken. */
+/* Consumer: 1 and an item; 0 if there is none after `wait_ms` (-1: for ever), or if
+ * fl_queue_nudge() was called; FL_ESTOPPED if the queue is empty and closed, or was woken. */
 int fl_queue_pop(struct fl_queue *queue, int wait_ms, void **ret_item);
 /* The same of as many as there are, up to `most`, and until they stand for `bytes`: how many, 0 or
  * FL_ESTOPPED. */
@@ -39,6 +39,13 @@ int fl_queue_pop_some(
 void fl_queue_close(struct fl_queue *queue);
 /* Any thread. Closes it and makes pop return FL_ESTOPPED at once, items or not. */
 void fl_queue_abort(struct fl_queue *queue);
+
+/* Any thread. Makes a pop that waits, or else the next one that would, return 0. */
+void fl_queue_nudge(struct fl_queue *queue);
+
+/* Any thread. Shows the item that would be popped next, which stays; `look` must be quick. False if
+ * there is none. */
+bool fl_queue_peek(struct fl_queue *queue, void (*look)(void *ctx, const void *item), void *ctx);
 
 bool fl_queue_is_closed(struct fl_queue *queue);
 size_t fl_queue_bytes(struct fl_queue *queue);

@@ -125,11 +125,12 @@ static void check_sections(struct fl_loader *l)
 	for (struct fl_section **place = &l->sections; *place != NULL;) {
 		const struct fl_section *s = *place;
 		bool named = strcmp(s->kind, "sink") == 0 || strcmp(s->kind, "map") == 0;
-		bool known =
-			named || strcmp(s->text, "fastlane") == 0 || strcmp(s->text, "source") == 0;
+		bool known = named || strcmp(s->text, "fastlane") == 0 ||
+			     strcmp(s->text, "source") == 0 || strcmp(s->text, "http") == 0;
 		const struct fl_section *first = fl_loader_section(l, s->text);
 		if (!known) {
-			static const char *const kinds[] = { "fastlane", "source", "sink", "map" };
+			static const char *const kinds[] = { "fastlane", "source", "http", "sink",
+				"map" };
 			struct fl_guess guess = { .word = s->kind };
 			for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
 				fl_guess_from(&guess, kinds[i]);
@@ -342,6 +343,7 @@ int fl_config_read(FILE *file, const char *name, bool for_files,
 		check_file(&l, file, name);
 		load_fastlane(&l);
 		fl_loader_source(&l);
+		fl_loader_http(&l);
 		load_sinks(&l);
 		fl_loader_maps(&l);
 		if (l.problems.fatal == 0)
@@ -405,6 +407,7 @@ void fl_config_destroy(struct fl_config *config)
 	if (memory != NULL) {
 		fl_options_destroy(memory->fastlane);
 		fl_options_destroy(memory->source);
+		fl_options_destroy(memory->http);
 		fl_arena_finish(&memory->arena);
 	}
 	free(memory);

@@ -5,6 +5,7 @@
 #ifndef FL_CONFIG_H
 #define FL_CONFIG_H
 
+#include "http/listen.h"
 #include "map/map.h"
 #include "sink/plugin.h"
 #include "sink/worker.h"
@@ -46,6 +47,7 @@ struct fl_config {
 	enum fl_on_doubt on_doubt;
 	enum fl_on_cold on_cold;
 	struct fl_source_config source;
+	struct fl_http_config http;
 	size_t sink_count;
 	struct fl_sink_config *sinks;
 	struct fl_map *map; /* all of the rules */
@@ -73,8 +75,8 @@ void fl_config_destroy(struct fl_config *config);
  * NULL. */
 unsigned fl_config_map_line(const struct fl_map_config *map, const char *key);
 
-/* The declared keys of a section: "fastlane", "source", "map", or "sink", whose plugin declares
- * more; NULL for others. */
+/* The declared keys of a section: "fastlane", "source", "http", "map", or "sink", whose plugin
+ * declares more; NULL for others. */
 const struct fl_option *fl_config_keys(const char *section);
 /* A size with its unit: "1M", "65536". As `queue_bytes` is read. */
 bool fl_config_size(const char *text, uint64_t *ret, struct fl_err *err);

@@ -303,6 +303,7 @@ static int take_setting(void *user, const char *section_text, const char *key, c
 	if (r->before_any)
 		fl_problem(r->problems, true, r->line,
 			"%s stands before the first section; allowed are [fastlane], [source], "
+			"[http], "
 			"[sink:NAME] and [map:NAME] above it",
 			key);
 	if (r->section == NULL)

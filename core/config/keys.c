@@ -301,6 +301,43 @@ static const struct fl_option source_keys[] = {
 	{ .name = NULL },
 };
 
+static bool check_listen(const char *text, struct fl_err *err)
+{
+	struct fl_listen listen;
+	return fl_listen_parse(text, &listen, err) == 0;
+}
+
+static const struct fl_option http_keys[] = {
+	{ .name = "listen",
+		.type = FL_OPTION_TEXT,
+		.help = "where HTTP is answered: ADDRESS:PORT, [IPV6]:PORT or unix:PATH; default: "
+			"nowhere",
+		.check = check_listen },
+	{ .name = "allow_remote",
+		.type = FL_OPTION_BOOL,
+		.fallback = "no",
+		.help = "listen may be an address that other machines can reach" },
+	{ .name = "max_connections",
+		.type = FL_OPTION_INT,
+		.minimum = 8,
+		.maximum = 4096,
+		.fallback = "64",
+		.help = "connections at once" },
+	{ .name = "timeout",
+		.type = FL_OPTION_INT,
+		.minimum = 1,
+		.maximum = 3600,
+		.fallback = "10",
+		.help = "seconds for a request to come, and for its answer to be taken" },
+	{ .name = "max_lag",
+		.type = FL_OPTION_INT,
+		.minimum = 1,
+		.maximum = 86400,
+		.fallback = "10",
+		.help = "seconds that a sink may lag and be ready" },
+	{ .name = NULL },
+};
+
 static const struct fl_option map_keys[] = {
 	{ .name = "table",
 		.type = FL_OPTION_TEXT,
@@ -400,6 +437,7 @@ const struct fl_option *fl_config_keys(const char *section)
 {
 	return strcmp(section, "fastlane") == 0 ? fastlane_keys
 	       : strcmp(section, "source") == 0 ? source_keys
+	       : strcmp(section, "http") == 0	? http_keys
 	       : strcmp(section, "map") == 0	? map_keys
 	       : strcmp(section, "sink") == 0	? sink_keys
 						: NULL;

@@ -12,7 +12,7 @@
 /* What the configuration's texts live in. */
 struct fl_config_memory {
 	struct fl_arena arena;
-	struct fl_options *fastlane, *source;
+	struct fl_options *fastlane, *source, *http;
 };
 
 struct fl_loader {
@@ -44,6 +44,9 @@ bool fl_config_account(
 
 /* pem.c: a file of certificates, or of a private key without a pass phrase. */
 bool fl_config_pem_check(const char *path, bool is_key, struct fl_err *err);
+
+/* http.c */
+void fl_loader_http(struct fl_loader *loader);
 
 /* source.c */
 void fl_loader_source(struct fl_loader *loader);

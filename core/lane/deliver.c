@@ -133,6 +133,8 @@ int fl_lane_flush(struct fl_lane *lane)
 	bool const stops = atomic_load(&lane->stop);
 	if (lane->ready_count == 0)
 		return seats == 0 || stops ? FL_ESTOPPED : 0;
+	int64_t last_us;
+	fl_lane_show_ready(lane, &last_us);
 	/* The first seat gets ours. */
 	for (size_t i = 0; i < lane->ready_count; i++) {
 		for (size_t more = 1; more < seats; more++)
@@ -149,6 +151,7 @@ int fl_lane_flush(struct fl_lane *lane)
 		fl_seat_end(seat, FL_SEAT_LEFT, NULL);
 		drop_seat(lane, i);
 	}
+	fl_lane_show_delivered(lane, last_us);
 	lane->ready_count = lane->ready_bytes = 0;
 	lane->ready_has_changes = false;
 	lane->flushed_at = lane->position.offset;
@@ -193,6 +196,8 @@ int fl_lane_push(struct fl_lane *lane, struct fl_txn *txn)
 		return FL_ESTOPPED;
 	}
 	lane->has_delivered = lane->is_well = true;
+	lane->tally.transactions += txn->view.last && !txn->is_place;
+	lane->tally.rows += txn->view.change_count;
 	struct fl_queue_item *last = &lane->ready[lane->ready_count];
 	if (lane->ready_count == 0) {
 		lane->ready_since = uv_hrtime();

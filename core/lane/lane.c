@@ -63,6 +63,11 @@ no_position:
 	return NULL;
 }
 
+unsigned fl_lane_number(const struct fl_lane *lane)
+{
+	return lane->number;
+}
+
 int fl_lane_add(struct fl_lane *lane, struct fl_seat *seat)
 {
 	if (lane->seat_count == lane->seat_room) {
@@ -135,6 +140,11 @@ void fl_lane_state(struct fl_lane *lane, struct fl_lane_state *ret)
 {
 	uv_mutex_lock(&lane->mutex);
 	*ret = lane->state;
+	uint64_t const since = atomic_load(&lane->waits_since);
+	ret->is_well = atomic_load(&lane->is_well_now);
+	ret->heard_us = atomic_load(&lane->heard_us);
+	ret->delivered_us = atomic_load(&lane->delivered_us);
+	ret->waits_ms = since != 0 ? (uv_hrtime() - since) / 1000000 : 0;
 	ret->seats = lane->seat_count;
 	ret->merging = lane->host_meeting != NULL || lane->guest_meeting != NULL;
 	ret->queued = 0;
@@ -147,9 +157,10 @@ void fl_lane_state(struct fl_lane *lane, struct fl_lane_state *ret)
 	uv_mutex_unlock(&lane->mutex);
 }
 
-/* Gives each seat of the lane a next one and returns them, with a reference each. NULL when memory
- * runs out. The lane's mutex is held. */
-static struct fl_seat **make_next_seats(struct fl_lane *lane, size_t queue_bytes)
+/* Gives each seat of the lane a next one in the other and returns them, with a reference each. NULL
+ * when memory runs out. The lane's mutex is held. */
+static struct fl_seat **make_next_seats(
+	struct fl_lane *lane, const struct fl_lane *into, size_t queue_bytes)
 {
 	struct fl_seat **seats = calloc(lane->seat_count + 1, sizeof(struct fl_seat *));
 	for (size_t i = 0; seats != NULL && i < lane->seat_count; i++) {
@@ -164,6 +175,7 @@ static struct fl_seat **make_next_seats(struct fl_lane *lane, size_t queue_bytes
 		if (lane->seats[i]->next != NULL)
 			fl_seat_abandon(lane->seats[i]->next);
 		fl_seat_unref(lane->seats[i]->next);
+		next->lane = into->number;
 		lane->seats[i]->next = next;
 		seats[i] = fl_seat_ref(next);
 	}
@@ -177,7 +189,7 @@ int fl_lane_merge(struct fl_lane *from, struct fl_lane *into, size_t queue_bytes
 		return FL_ENOMEM;
 	uv_mutex_lock(&from->mutex);
 	size_t count = from->seat_count;
-	struct fl_seat **joining = make_next_seats(from, queue_bytes);
+	struct fl_seat **joining = make_next_seats(from, into, queue_bytes);
 	if (joining != NULL) {
 		from->guest_meeting = meeting;
 		atomic_store(&from->attention, true);

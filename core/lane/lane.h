@@ -11,6 +11,7 @@
 #define FL_LANE_H
 
 #include "source/hosts.h"
+#include "telemetry.h"
 #include "transaction/seat.h"
 
 /* What all lanes have in common; outlives them. */
@@ -27,7 +28,8 @@ struct fl_lane_config {
 	void *wants_ctx;    /* of both */
 	bool until_current; /* end the lane at the end of the binlog, at `target` at the latest */
 	struct fl_position target;
-	void (*changed)(void *ctx); /* any thread: a lane has ended */
+	struct fl_source_counters *counters; /* of all lanes together */
+	void (*changed)(void *ctx);	     /* any thread: a lane has ended */
 	void *changed_ctx;
 };
 
@@ -40,6 +42,8 @@ uint32_t fl_lane_server_id(const struct fl_source_config *source, unsigned numbe
  * copied. NULL when memory runs out. */
 struct fl_lane *fl_lane_create(
 	const struct fl_lane_config *config, unsigned number, const struct fl_position *from);
+
+unsigned fl_lane_number(const struct fl_lane *lane);
 
 /* A seat for a sink that is at the lane's position; only before fl_lane_start(). 0 or FL_ENOMEM. */
 int fl_lane_add(struct fl_lane *lane, struct fl_seat *seat);
@@ -69,6 +73,18 @@ struct fl_lane_state {
 	char identity[FL_SERVER_NAME_SIZE];
 	char file[FL_FILE_NAME_SIZE]; /* how far it has read: a transaction's end */
 	uint64_t offset;
+
+	/* How its session is: */
+	bool connected; /* the source sends its binlog */
+	bool is_well;	/* ... and has sent a sign of life, or a transaction, since then */
+	unsigned host;	/* of the source's: the one that was connected to last */
+	enum fl_flavour flavour;
+	char version[64];     /* of that server; "": there was none yet */
+	int64_t heard_us;     /* when it last sent anything: microseconds since 1970; 0: never */
+	int64_t delivered_us; /* when the last transaction that the sinks got was committed; 0: none
+			       */
+	uint64_t waits_ms; /* for how long it has waited for the source, all that came having been
+			    * delivered; 0: it does not */
 };
 void fl_lane_state(struct fl_lane *lane, struct fl_lane_state *ret);
 

@@ -73,7 +73,13 @@ struct fl_lane {
 	bool is_well;		     /* this session has brought something */
 	bool has_delivered;	     /* anything: positions are places of this server now */
 	unsigned failures;	     /* connections lost or refused in a row */
-	unsigned corruption;	     /* times in a row that the same event could not be read */
+	bool had_session;
+	/* What is not counted in the configuration's counters yet. */
+	struct {
+		uint64_t read; /* events, and signs of life */
+		uint64_t events, bytes, transactions, rows;
+	} tally;
+	unsigned corruption; /* times in a row that the same event could not be read */
 	char corrupt_file[FL_FILE_NAME_SIZE];
 	uint64_t corrupt_offset;
 
@@ -91,6 +97,10 @@ struct fl_lane {
 	struct fl_meeting *guest_meeting; /* as the lane that is to end */
 	atomic_bool attention;		  /* one of the three above is set */
 	struct fl_lane_state state;
+	/* What the state has of them is copied from here. */
+	atomic_bool is_well_now;
+	atomic_int_fast64_t heard_us, delivered_us;
+	atomic_uint_fast64_t waits_since; /* uv_hrtime; 0: it does not wait */
 };
 
 /* The thread. */
@@ -127,6 +137,18 @@ int fl_lane_flush(struct fl_lane *lane);
 int fl_lane_may_wait(const struct fl_lane *lane);
 /* With `until_current`: whether all that was asked for has been delivered. */
 bool fl_lane_has_target(const struct fl_lane *lane);
+
+/* pulse.c; the thread's alone: what others may see of it. */
+
+/* A session has begun, or, with NULL, has ended. */
+void fl_lane_show_server(struct fl_lane *lane, const struct fl_server *server);
+/* Adds what has been read to the counters. */
+void fl_lane_count(struct fl_lane *lane);
+/* The sinks are about to get what is ready, and have got it. */
+void fl_lane_show_ready(struct fl_lane *lane, int64_t *ret_last_us);
+void fl_lane_show_delivered(struct fl_lane *lane, int64_t last_us);
+/* There is nothing more to be read. */
+void fl_lane_show_waiting(struct fl_lane *lane);
 
 /* hosts.c; the thread's alone. */
 

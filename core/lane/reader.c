@@ -127,6 +127,15 @@ static bool is_heartbeat(const uint8_t *data, size_t size)
 					     data[TYPE_OFFSET] == FL_EVENT_HEARTBEAT_V2);
 }
 
+static void count(struct fl_lane *lane, const uint8_t *data, size_t size)
+{
+	enum { AT_ONCE = 1024 };
+	lane->tally.events += !is_heartbeat(data, size);
+	lane->tally.bytes += size;
+	if (++lane->tally.read == AT_ONCE)
+		fl_lane_count(lane);
+}
+
 /* Nothing more is there: what has been read is handed over, before it is waited for. 0 or
  * FL_ESTOPPED. */
 static int before_waiting(struct fl_lane *lane, struct fl_session *session)
@@ -134,7 +143,9 @@ static int before_waiting(struct fl_lane *lane, struct fl_session *session)
 	int const wait_ms = fl_lane_may_wait(lane);
 	if (wait_ms > 0 && fl_session_is_ready(session, wait_ms))
 		return 0;
-	return fl_lane_flush(lane);
+	int const result = fl_lane_flush(lane);
+	fl_lane_show_waiting(lane);
+	return result;
 }
 
 static enum fl_next read_on(struct fl_lane *lane, struct fl_session *session)
@@ -149,6 +160,7 @@ static enum fl_next read_on(struct fl_lane *lane, struct fl_session *session)
 		enum fl_read got = fl_session_read(session, &data, &size, &err);
 		switch (got) {
 		case FL_READ_EVENT:
+			count(lane, data, size);
 			next = on_event(lane, data, size);
 			if (next != FL_NEXT_GO_ON)
 				return next;
@@ -184,6 +196,7 @@ static enum fl_next read_events(struct fl_lane *lane, struct fl_session *session
 	enum fl_next const next = read_on(lane, session);
 	/* What is behind the last transaction may take long to come. */
 	fl_lane_flush(lane);
+	fl_lane_count(lane);
 	return next;
 }
 
@@ -196,6 +209,7 @@ static void show_session(struct fl_lane *lane, struct fl_session *session)
 	/* It is read again from its beginning. */
 	lane->in_parts = false;
 	uv_mutex_unlock(&lane->mutex);
+	fl_lane_show_server(lane, NULL);
 }
 
 /* Notes whose the places are from now on. */
@@ -238,6 +252,7 @@ static int open_session(struct fl_lane *lane, struct fl_session *session, struct
 		server->read_only ? ", read-only" : "", (int)(text.size < 600 ? text.size : 600),
 		text.data);
 	fl_buf_finish(&text);
+	fl_lane_show_server(lane, server);
 	return 0;
 }
 
@@ -293,6 +308,8 @@ static enum fl_next run_session(struct fl_lane *lane)
 		fl_error(NULL, "can't connect to the source: %s", err.text);
 		return FL_NEXT_OTHER_HOST;
 	}
+	fl_count(&lane->config->counters->reconnects, lane->had_session);
+	lane->had_session = true;
 	show_session(lane, session);
 	enum fl_next next = use_session(lane, session);
 	show_session(lane, NULL);

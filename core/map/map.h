@@ -135,6 +135,8 @@ const struct fl_operation *fl_mapper_operations(const struct fl_mapper *mapper, 
 /* How many there are, and the bytes of their keys and values, to bound a batch. */
 size_t fl_mapper_count(const struct fl_mapper *mapper);
 size_t fl_mapper_bytes(const struct fl_mapper *mapper);
+/* How many times, since the last call, something of a row could not be made for certain. */
+uint64_t fl_mapper_doubts(struct fl_mapper *mapper);
 /* Takes what there is to tell of doubts since the last call ("shop.users: ALTER TABLE: cleared
  * user:*"), or NULL: one line, to be logged by the caller. Valid until the next call. */
 const char *fl_mapper_notice(struct fl_mapper *mapper);

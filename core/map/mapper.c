@@ -427,6 +427,13 @@ size_t fl_mapper_bytes(const struct fl_mapper *m)
 	return m->bytes.size;
 }
 
+uint64_t fl_mapper_doubts(struct fl_mapper *m)
+{
+	uint64_t const doubts = m->doubts;
+	m->doubts = 0;
+	return doubts;
+}
+
 const char *fl_mapper_notice(struct fl_mapper *m)
 {
 	if (m->notice_taken || m->notice.size == 0)

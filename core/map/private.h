@@ -62,6 +62,7 @@ struct fl_mapper {
 
 	struct fl_buf notice;
 	bool notice_taken;
+	uint64_t doubts; /* rows, since they were last asked for */
 };
 
 /* A row's value, rendered into the bytes when the first key asks for it. */

@@ -38,6 +38,7 @@ static int doubt(struct fl_mapper *m, const struct fl_rule *rule, bool *noticed,
 {
 	if (m->on_doubt == FL_ON_DOUBT_HALT)
 		return fl_err_set(err, FL_EUNSUPPORTED, "rule %s: %s", rule->name, why);
+	m->doubts++;
 	if (!*noticed)
 		fl_mapper_tell(m, "%.*s.%.*s: rule %s: %s: keys are deleted, not set",
 			(int)table->db.size, table->db.data, (int)table->name.size,

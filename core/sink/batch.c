@@ -13,9 +13,15 @@ static const uint64_t PUBLISH_NS = 10000000000;
 void fl_worker_settled(void *ctx, uint64_t batch)
 {
 	struct fl_worker *w = ctx;
+	int64_t const now_us = fl_now_us();
+	size_t head = 0;
+	bool moved = false;
 	while (w->pending_count > 0 && w->pending[w->first_pending].id <= batch) {
 		struct pending *pending = &w->pending[w->first_pending];
 		struct fl_buf old = w->settled;
+		fl_tally_settle(&pending->tally, w->config->counters, now_us);
+		head = pending->head;
+		moved = true;
 		w->settled = pending->position;
 		pending->position = old;
 		w->first_pending = (w->first_pending + 1) % FL_MOST_PENDING;
@@ -23,6 +29,16 @@ void fl_worker_settled(void *ctx, uint64_t batch)
 		w->unsaved = true;
 		w->failures = 0;
 	}
+	if (!moved)
+		return;
+	fl_worker_show_oldest(w);
+	uv_mutex_lock(&w->mutex);
+	fl_buf_clear(&w->shown);
+	fl_buf_append(&w->shown, w->settled.data + head, w->settled.size - head);
+	uv_mutex_unlock(&w->mutex);
+	/* Who has begun to wait since then has found it. */
+	if (fl_worker_is_awaited(w))
+		w->config->settled(w->config->settled_ctx);
 }
 
 static enum fl_end drain(struct fl_worker *w)
@@ -30,11 +46,9 @@ static enum fl_end drain(struct fl_worker *w)
 	struct fl_err err = { 0 };
 	if (w->pending_count == 0)
 		return END_NONE;
-	if (w->config->plugin->drain == NULL) {
-		fl_error(w->config->name,
-			"halted: the plugin leaves batches pending and has no drain()");
-		return END_HALTED;
-	}
+	if (w->config->plugin->drain == NULL)
+		return fl_worker_halt(
+			w, "halted: the plugin leaves batches pending and has no drain()");
 	fl_worker_call_begins(w);
 	enum fl_outcome outcome = w->config->plugin->drain(w->self, &err);
 	fl_worker_call_ends(w);
@@ -57,6 +71,7 @@ static enum fl_end submit(struct fl_worker *w, size_t count)
 	fl_buf_clear(&pending->position);
 	if (w->mapper != NULL)
 		fl_mapper_format(w->mapper, &pending->position);
+	pending->head = pending->position.size;
 	fl_position_format(&w->position, &pending->position);
 	struct fl_batch batch = {
 		.id = ++w->batch_id,
@@ -69,10 +84,16 @@ static enum fl_end submit(struct fl_worker *w, size_t count)
 		w->broken = true;
 		return END_RETRY;
 	}
-	if (w->mapper != NULL && w->config->coalesce)
-		w->coalesced += fl_mapper_coalesce(w->mapper);
+	if (w->mapper != NULL && w->config->coalesce) {
+		size_t const left_out = fl_mapper_coalesce(w->mapper);
+		fl_count(&w->config->counters->coalesced, left_out);
+		w->coalesced += left_out;
+	}
 	if (w->mapper != NULL)
 		batch.operations = fl_mapper_operations(w->mapper, &batch.operation_count);
+	pending->tally = w->tally;
+	pending->tally.operations = batch.operation_count;
+	w->tally = (struct fl_tally){ 0 };
 	pending->id = batch.id;
 	w->pending_count++;
 	w->position_moved = false;
@@ -97,6 +118,12 @@ static int due_in(uint64_t since)
 	return left_of(IDLE_MS, since);
 }
 
+/* The same of a position that nothing else carries: it is told at once if somebody waits for it. */
+static int position_due_in(const struct fl_worker *w)
+{
+	return fl_worker_is_awaited(w) ? 0 : due_in(w->submitted_at);
+}
+
 /* Readers of a cache that may have evicted the generations are told them again and again. */
 static void begin_batch(struct fl_worker *w)
 {
@@ -108,6 +135,18 @@ static void begin_batch(struct fl_worker *w)
 		(w->published_at == 0 || now - w->published_at > PUBLISH_NS) &&
 		fl_mapper_publish(w->mapper) == 0)
 		w->published_at = now;
+}
+
+/* Counts the transaction mapped last; `before`: operations that were there without it. */
+static void tally(struct fl_worker *w, const struct fl_txn *txn, size_t before, int64_t now_us)
+{
+	bool const is_empty = txn->view.change_count == 0 && txn->view.first;
+	bool const matters = w->mapper == NULL
+				     ? !is_empty
+				     : fl_mapper_count(w->mapper) > before || !txn->view.first;
+	fl_tally_add(&w->tally, txn, matters, now_us);
+	if (w->mapper != NULL)
+		w->tally.doubts += fl_mapper_doubts(w->mapper);
 }
 
 /* Maps one transaction of the batch that begins with that of the index `begin`. */
@@ -167,6 +206,20 @@ static enum fl_end submit_first(struct fl_worker *w, size_t count)
 	return end;
 }
 
+/* A transaction that can't be mapped. */
+static enum fl_end end_before(
+	struct fl_worker *w, const struct fl_transaction *at, int result, const struct fl_err *err)
+{
+	char place[FL_FILE_NAME_SIZE + FL_GTID_TEXT_SIZE + 40];
+	snprintf(place, sizeof(place), "%.*s:%llu%s%.*s", (int)at->file.size, at->file.data,
+		(unsigned long long)at->position, at->gtid.size > 0 ? ", GTID " : "",
+		(int)at->gtid.size, at->gtid.data);
+	if (result != FL_ENOMEM)
+		return fl_worker_halt(w, "halted: the transaction before %s: %s", place, err->text);
+	fl_error(w->config->name, "out of memory: the transaction before %s: %s", place, err->text);
+	return END_RETRY;
+}
+
 enum fl_end fl_worker_apply(struct fl_worker *w)
 {
 	size_t begin = 0, count = 0;
@@ -174,9 +227,12 @@ enum fl_end fl_worker_apply(struct fl_worker *w)
 	struct fl_err err = { 0 };
 	enum fl_end end = END_NONE;
 	int result = 0;
+	int64_t const now_us = fl_now_us();
+	fl_worker_show_oldest(w);
 	begin_batch(w);
 	while (begin + count < w->txn_count) {
 		const struct fl_txn *txn = w->txns[begin + count];
+		size_t mapped = w->mapper != NULL ? fl_mapper_count(w->mapper) : 0;
 		result = map(w, begin, count, &err);
 		/* A sink can't forget keys by pattern and do the rest at once: what comes before is
 		 * a batch of its own, and safe, lest it be done again if that is cut short. */
@@ -188,6 +244,7 @@ enum fl_end fl_worker_apply(struct fl_worker *w)
 				break;
 			begin += count;
 			count = 0;
+			mapped = fl_mapper_count(w->mapper);
 			result = map(w, begin, count, &err);
 		}
 		if (result == 0 && (result = fl_txn_advance(txn, &w->position)) == FL_EINVAL)
@@ -196,6 +253,7 @@ enum fl_end fl_worker_apply(struct fl_worker *w)
 			fl_mapper_undo(w->mapper);
 		if (result != 0)
 			break;
+		tally(w, txn, mapped, now_us);
 		/* The end of a transaction in parts counts, though there may be nothing in it. */
 		has_changes |= txn->view.change_count > 0 || !txn->view.first;
 		w->views[count++] = &txn->view;
@@ -218,19 +276,14 @@ enum fl_end fl_worker_apply(struct fl_worker *w)
 		take_server(w);
 		w->position_moved = true;
 	}
-	if (end == END_NONE && (has_changes || (w->position_moved && due_in(w->submitted_at) == 0)))
+	if (end == END_NONE && (has_changes || (w->position_moved && position_due_in(w) == 0)))
 		end = submit(w, count);
-	if (result != 0 && end == END_NONE) {
-		const struct fl_transaction *at = &w->txns[begin + count]->view;
-		fl_error(w->config->name, "%s: the transaction before %.*s:%llu%s%.*s: %s",
-			result == FL_ENOMEM ? "out of memory" : "halted", (int)at->file.size,
-			at->file.data, (unsigned long long)at->position,
-			at->gtid.size > 0 ? ", GTID " : "", (int)at->gtid.size, at->gtid.data,
-			err.text);
-		end = result == FL_ENOMEM ? END_RETRY : END_HALTED;
-	}
+	if (result != 0 && end == END_NONE)
+		end = end_before(w, &w->txns[begin + count]->view, result, &err);
 	fl_txns_unref(w->txns, w->txn_count);
 	w->txn_count = 0;
+	if (end == END_NONE)
+		fl_worker_show_oldest(w);
 	return end;
 }
 
@@ -262,7 +315,7 @@ enum fl_end fl_worker_settle(struct fl_worker *w, bool all, int *ret_wait)
 	bool const looks = w->config->plugin->position != NULL && !all;
 	if (w->position_moved || looks) {
 		int due = all		      ? 0
-			  : w->position_moved ? due_in(w->submitted_at)
+			  : w->position_moved ? position_due_in(w)
 					      : left_of(LOOK_MS, w->seen_at);
 		if (due == 0) {
 			begin_batch(w);
@@ -325,6 +378,15 @@ static enum fl_end on_cold(struct fl_worker *w)
 	return fl_worker_outcome(w, FL_FAILED, &err);
 }
 
+/* What the sink has at its beginning. */
+static void show_position(struct fl_worker *w)
+{
+	uv_mutex_lock(&w->mutex);
+	fl_buf_clear(&w->shown);
+	fl_position_format(&w->position, &w->shown);
+	uv_mutex_unlock(&w->mutex);
+}
+
 enum fl_end fl_worker_find_position(struct fl_worker *w)
 {
 	struct fl_err err = { 0 };
@@ -357,11 +419,10 @@ enum fl_end fl_worker_find_position(struct fl_worker *w)
 	if (result == FL_EIO || result == FL_ENOMEM) {
 		end = fl_worker_outcome(w, FL_RETRY, &err);
 	} else if (result != 0) {
-		fl_error(w->config->name, "halted: its position can't be read: %s%s", err.text,
+		end = fl_worker_halt(w, "halted: its position can't be read: %s%s", err.text,
 			result == FL_EINVAL
 				? ": remove it, and empty the cache, to begin at `start`"
 				: "");
-		end = END_HALTED;
 	} else if (is_cold) {
 		end = on_cold(w);
 	}
@@ -373,6 +434,8 @@ enum fl_end fl_worker_find_position(struct fl_worker *w)
 		fl_info(w->config->name, "has no position of its own: begins at `start`");
 	w->submitted_at = 0;
 	w->seen_at = uv_hrtime();
+	if (end == END_NONE)
+		show_position(w);
 done:
 	fl_buf_finish(&text);
 	return end;

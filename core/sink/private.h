@@ -16,10 +16,26 @@ enum {
 	FL_MOST_PENDING = 64,	    /* batches that a sink has taken and not settled */
 };
 
+enum { FL_TALLY_AGES = 16 };
+
+/* What is counted of a batch once it is settled. */
+struct fl_tally {
+	uint64_t transactions, operations, changes, doubts;
+	/* The transactions by the time of their commit: those that are about equally old together.
+	 */
+	unsigned age_count;
+	struct {
+		int64_t committed_us;
+		uint64_t transactions;
+	} ages[FL_TALLY_AGES];
+};
+
 /* A batch that the sink has taken: its position is safe once the sink says so. */
 struct pending {
 	uint64_t id;
 	struct fl_buf position;
+	size_t head; /* bytes in front of it: the generations */
+	struct fl_tally tally;
 };
 
 struct fl_worker {
@@ -39,6 +55,8 @@ struct fl_worker {
 	struct fl_position wish;
 	struct fl_seat *seat;
 	void *interruptible; /* the open instance */
+	struct fl_buf shown; /* the position that the sink has for certain */
+	atomic_int_fast64_t oldest_us;
 
 	/* The thread's alone. */
 	struct fl_host host;
@@ -51,11 +69,13 @@ struct fl_worker {
 	size_t first_pending, pending_count;
 	uint64_t batch_id;
 	uint64_t submitted_at, saved_at, published_at; /* uv_hrtime */
-	uint64_t seen_at;    /* uv_hrtime: the sink has last shown that it has the position */
-	bool position_moved; /* since the last submit */
-	bool unsaved;	     /* `settled` is newer than the file */
-	bool broken;	     /* the instance has failed: it can only be closed */
-	bool skip;	     /* the seat begins before our position */
+	uint64_t seen_at;	  /* uv_hrtime: the sink has last shown that it has the position */
+	struct fl_tally tally;	  /* of what is not submitted yet */
+	enum fl_error_kind phase; /* what an error means now */
+	bool position_moved;	  /* since the last submit */
+	bool unsaved;		  /* `settled` is newer than the file */
+	bool broken;		  /* the instance has failed: it can only be closed */
+	bool skip;		  /* the seat begins before our position */
 	unsigned failures;
 	uint64_t coalesced; /* operations that later ones have made void */
 	struct fl_txn *txns[FL_BATCH_TRANSACTIONS];
@@ -88,6 +108,21 @@ static inline void fl_worker_call_ends(struct fl_worker *worker)
 enum fl_end fl_worker_outcome(
 	struct fl_worker *worker, enum fl_outcome outcome, const struct fl_err *err);
 void fl_worker_set_state(struct fl_worker *worker, enum fl_worker_state state);
+
+/* A line that says why it has halted: into the log, and to be shown. END_HALTED. */
+enum fl_end fl_worker_halt(struct fl_worker *worker, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* tally.c */
+
+/* A transaction that has been mapped, at that time; `matters`: it has anything for the sink. */
+void fl_tally_add(struct fl_tally *tally, const struct fl_txn *txn, bool matters, int64_t now_us);
+/* It has been settled. */
+void fl_tally_settle(struct fl_tally *tally, struct fl_sink_counters *counters, int64_t now_us);
+/* Notes how old the oldest transaction is that is in hand. */
+void fl_worker_show_oldest(struct fl_worker *worker);
+/* Whether anybody waits for positions. */
+bool fl_worker_is_awaited(const struct fl_worker *worker);
 
 /* batch.c */
 

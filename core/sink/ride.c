@@ -24,6 +24,7 @@ static enum fl_end wait_for_seat(struct fl_worker *w)
 {
 	uv_mutex_lock(&w->mutex);
 	int result = fl_position_copy(&w->position, &w->wish);
+	atomic_store(&w->oldest_us, 0);
 	w->in_parts = false; /* what comes begins behind the position */
 	if (result == 0)
 		w->state = FL_WORKER_WAITING;
@@ -52,8 +53,7 @@ static enum fl_end change_seat(struct fl_worker *w)
 	case FL_SEAT_FINISHED:
 		return END_FINISHED;
 	case FL_SEAT_REFUSED:
-		fl_error(w->config->name, "halted: %s", seat->reason.text);
-		return END_HALTED;
+		return fl_worker_halt(w, "halted: %s", seat->reason.text);
 	case FL_SEAT_MOVED:
 		next = seat->next;
 		seat->next = NULL;
@@ -153,6 +153,7 @@ static enum fl_end apply(struct fl_worker *w)
 enum fl_end fl_worker_ride(struct fl_worker *w)
 {
 	enum fl_end end = wait_for_seat(w);
+	w->phase = FL_ERROR_WRITE;
 	while (end == END_NONE) {
 		/* Nothing is kept back to make batches larger: what is pending is settled as soon
 		 * as there is nothing else to do. */

@@ -74,6 +74,7 @@ void fl_worker_destroy(struct fl_worker *w)
 	fl_position_finish(&w->wish);
 	fl_position_finish(&w->position);
 	fl_buf_finish(&w->settled);
+	fl_buf_finish(&w->shown);
 	for (size_t i = 0; i < FL_MOST_PENDING; i++)
 		fl_buf_finish(&w->pending[i].position);
 	fl_mapper_destroy(w->mapper);
@@ -98,6 +99,44 @@ bool fl_worker_has_tried(struct fl_worker *w)
 	bool has_tried = w->has_tried;
 	uv_mutex_unlock(&w->mutex);
 	return has_tried;
+}
+
+static void look_at_age(void *ctx, const void *item)
+{
+	*(int64_t *)ctx = fl_txn_committed_us(item);
+}
+
+void fl_worker_look(struct fl_worker *w, struct fl_worker_view *ret)
+{
+	*ret = (struct fl_worker_view){ 0 };
+	uv_mutex_lock(&w->mutex);
+	ret->state = w->state;
+	ret->has_seat = w->seat != NULL;
+	ret->oldest_us = atomic_load(&w->oldest_us);
+	if (w->seat != NULL) {
+		ret->lane = w->seat->lane;
+		ret->queued = fl_queue_bytes(w->seat->queue);
+		if (ret->oldest_us == 0)
+			fl_queue_peek(w->seat->queue, look_at_age, &ret->oldest_us);
+	}
+	uv_mutex_unlock(&w->mutex);
+}
+
+enum fl_worker_state fl_worker_position(struct fl_worker *w, struct fl_buf *ret)
+{
+	uv_mutex_lock(&w->mutex);
+	enum fl_worker_state const state = w->state;
+	fl_buf_append(ret, w->shown.data, w->shown.size);
+	uv_mutex_unlock(&w->mutex);
+	return state;
+}
+
+void fl_worker_nudge(struct fl_worker *w)
+{
+	uv_mutex_lock(&w->mutex);
+	if (w->seat != NULL)
+		fl_queue_nudge(w->seat->queue);
+	uv_mutex_unlock(&w->mutex);
 }
 
 int fl_worker_wish(struct fl_worker *w, struct fl_position *ret)
@@ -183,14 +222,28 @@ enum fl_end fl_worker_outcome(
 		return END_NONE;
 	case FL_RETRY:
 		w->broken = true;
-		if (!atomic_load(&w->stop))
+		if (!atomic_load(&w->stop)) {
 			fl_warn(w->config->name, "%s", err->text);
+			fl_count(&w->config->counters->retries, 1);
+			fl_sink_error(w->config->counters, w->phase, err->text);
+		}
 		return END_RETRY;
 	case FL_FAILED:
 		break;
 	}
 	w->broken = true;
-	fl_error(w->config->name, "halted: %s", err->text);
+	return fl_worker_halt(w, "halted: %s", err->text);
+}
+
+enum fl_end fl_worker_halt(struct fl_worker *w, const char *format, ...)
+{
+	char text[sizeof((struct fl_err){ 0 }.text) + 400];
+	va_list args;
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	fl_error(w->config->name, "%s", text);
+	fl_sink_error(w->config->counters, FL_ERROR_HALTED, text);
 	return END_HALTED;
 }
 
@@ -209,6 +262,7 @@ static enum fl_end open_plugin(struct fl_worker *w)
 		uv_mutex_unlock(&w->mutex);
 		w->batch_id = 0;
 		w->pending_count = 0;
+		w->tally = (struct fl_tally){ 0 };
 		w->broken = false;
 	} else {
 		end = fl_worker_outcome(w, outcome == FL_PENDING ? FL_FAILED : outcome, &err);
@@ -254,6 +308,7 @@ static void run(void *ctx)
 	fl_thread_name("sink", w->config->name);
 	enum fl_end end;
 	for (;;) {
+		w->phase = FL_ERROR_CONNECT;
 		end = atomic_load(&w->stop) ? END_STOPPED : open_plugin(w);
 		if (end == END_NONE) {
 			end = atomic_load(&w->stop) ? END_STOPPED : fl_worker_find_position(w);

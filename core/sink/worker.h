@@ -11,6 +11,7 @@
 #define FL_WORKER_H
 
 #include "map/map.h"
+#include "telemetry.h"
 #include "transaction/seat.h"
 
 /* What to do when a sink that keeps its own position has none, and once had one: it has been
@@ -36,6 +37,12 @@ struct fl_worker_config {
 	const struct fl_position *start; /* where it begins if it has no position */
 	void (*changed)(void *ctx);	 /* any thread: there is news in fl_worker_state() */
 	void *changed_ctx;
+	struct fl_sink_counters *counters; /* outlive it */
+	/* While anybody waits for positions, `settled` is called from any thread whenever one is.
+	 */
+	const atomic_uint *waiters;
+	void (*settled)(void *ctx);
+	void *settled_ctx;
 	/* What an earlier worker of this sink has left in this process, see fl_worker_remains(): 0
 	 * and nothing if there was none. Copied by fl_worker_create(). */
 	uint64_t memory;
@@ -58,6 +65,23 @@ enum fl_worker_state {
 enum fl_worker_state fl_worker_state(struct fl_worker *worker);
 /* Whether it has tried to open the plugin in vain. */
 bool fl_worker_has_tried(struct fl_worker *worker);
+
+/* A look at it. */
+struct fl_worker_view {
+	enum fl_worker_state state;
+	bool has_seat;
+	unsigned lane;	   /* of the seat */
+	size_t queued;	   /* bytes in front of it */
+	int64_t oldest_us; /* when the oldest transaction was committed that has come as far as to
+			    * its queue and is not settled: microseconds since 1970; 0: there is
+			    * none */
+};
+void fl_worker_look(struct fl_worker *worker, struct fl_worker_view *ret);
+/* Appends the position that is settled, as far as the sink is known to have it; nothing if that is
+ * not known yet. Returns the state. */
+enum fl_worker_state fl_worker_position(struct fl_worker *worker, struct fl_buf *ret);
+/* Somebody has begun to wait: a position that nothing else carries is to be submitted at once. */
+void fl_worker_nudge(struct fl_worker *worker);
 
 /* WAITING: where it wants to go on. `ret` is finished first. 0 or FL_ENOMEM. */
 int fl_worker_wish(struct fl_worker *worker, struct fl_position *ret);

@@ -27,6 +27,7 @@ struct fl_seat {
 					   * and never another one */
 	struct fl_gtid_set *joined; /* of a next one: what its lane had delivered before; or NULL */
 	struct fl_seat *next; /* MOVED: where to go on; the sink takes it, and its reference */
+	unsigned lane;	      /* its number; set before anybody has the seat */
 	atomic_uint references;
 	/* The reader's: how long it has waited for this seat lately. */
 	uint64_t waited_ns, waited_since;

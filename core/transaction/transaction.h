@@ -24,6 +24,7 @@ struct fl_txn {
 	bool is_place;	      /* no transaction: the place in the binlog has moved, that is all */
 	bool in_doubt;	      /* some change is FL_DOUBT */
 	size_t bytes;	      /* memory it stands for, once it is emitted */
+	int64_t handed_us;    /* when the sinks got it: microseconds since 1970; 0: not yet */
 	struct fl_held *held; /* behind it: for the XA transactions that are then prepared */
 	/* Where positions are behind it, whatever they were: what was before is not to be had any
 	 * more. NULL with all others. */
@@ -54,6 +55,19 @@ struct fl_txn *fl_txn_ref(struct fl_txn *txn);
 void fl_txn_unref(struct fl_txn *txn); /* takes NULL; any thread */
 /* The same of many at once, which is cheaper where they follow one another in a pack. */
 void fl_txns_unref(struct fl_txn *const *txns, size_t count);
+
+/* When it was committed, in microseconds since 1970; 0: not known. Where the source tells whole
+ * seconds alone (MariaDB), it is the second's end, but no later than when the sinks got it. */
+static inline int64_t fl_txn_committed_us(const struct fl_txn *txn)
+{
+	enum { SECOND = 1000000 };
+	int64_t const told = txn->view.commit_us;
+	if (told % SECOND != 0 || told == 0)
+		return told;
+	if (txn->handed_us == 0 || txn->handed_us >= told + SECOND)
+		return told + SECOND;
+	return txn->handed_us > told ? txn->handed_us : told;
+}
 
 /* Moves a position behind the transaction (behind its last part; the others leave it where it is).
  * A transaction without a GTID ends the exactness of the set, and from then on the position is a

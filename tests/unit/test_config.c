@@ -32,6 +32,12 @@ Test(config, every_key_takes_effect)
 	cr_expect_eq(c->source.connect_timeout, 60);
 	cr_expect(c->source.tls);
 	cr_expect_str_eq(c->source.tls_ca, "ca.pem");
+	cr_expect_str_eq(c->http.listen, "[::]:9306");
+	cr_expect(c->http.allow_remote);
+	cr_expect_eq(c->http.max_connections, 4096);
+	cr_expect_eq(c->http.timeout, 3600);
+	cr_expect_eq(c->http.max_lag, 86400);
+	cr_expect_eq(c->http.line, 23);
 	cr_assert_eq(c->sink_count, 2);
 	cr_expect_str_eq(c->sinks[0].name, "hot");
 	cr_expect_str_eq(c->sinks[0].plugin->name, "redis");
@@ -99,6 +105,8 @@ Test(config, what_is_left_out_has_a_default)
 	cr_expect_eq(c->source.host_count, 1);
 	cr_expect_not(c->source.on_purged_current);
 	cr_expect_not(c->source.tls);
+	cr_expect_null(c->http.listen);
+	cr_expect_eq(c->http.max_lag, 10);
 	fl_config_destroy(c);
 }
 

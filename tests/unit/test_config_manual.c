@@ -6,11 +6,11 @@
 
 Test(config, every_key_is_in_the_manual_and_in_the_example)
 {
-	static const char *const sections[] = { "fastlane", "source", "sink", "map" };
+	static const char *const sections[] = { "fastlane", "source", "http", "sink", "map" };
 	struct fl_buf manual = { 0 }, example = { 0 };
 	read_all(TEST_SOURCES "/etc/fastlane.ini.5", &manual);
 	read_all(TEST_SOURCES "/etc/fastlane.ini", &example);
-	for (size_t s = 0; s < 4; s++) {
+	for (size_t s = 0; s < sizeof(sections) / sizeof(sections[0]); s++) {
 		const struct fl_option *keys = fl_config_keys(sections[s]);
 		cr_assert_not_null(keys);
 		cr_expect_eq(fl_options_declared(keys, NULL), 0);
@@ -72,10 +72,11 @@ Test(config, every_key_and_every_choice_has_an_example_in_the_manual)
 	static const struct {
 		const char *section, *heading;
 	} sections[] = { { "fastlane", "\n.SH [fastlane]\n" }, { "source", "\n.SH [source]\n" },
-		{ "sink", "\n.SH [sink:NAME]\n" }, { "map", "\n.SH [map:NAME]\n" } };
+		{ "http", "\n.SH [http]\n" }, { "sink", "\n.SH [sink:NAME]\n" },
+		{ "map", "\n.SH [map:NAME]\n" } };
 	struct fl_buf manual = { 0 };
 	read_all(TEST_SOURCES "/etc/fastlane.ini.5", &manual);
-	for (size_t s = 0; s < 4; s++) {
+	for (size_t s = 0; s < sizeof(sections) / sizeof(sections[0]); s++) {
 		const char *section = strstr(manual.data, sections[s].heading);
 		cr_assert_not_null(section, "%s", sections[s].heading);
 		const char *section_end = strstr(section + 1, "\n.SH ");

@@ -45,7 +45,7 @@ static const struct {
 		"hosts.ini:8: [source] on_purged = earliest: must be one of halt current\n" },
 	{ "sections.ini",
 		"sections.ini:1: [sorce]: unknown section; did you mean source? allowed are "
-		"fastlane, source, sink, map, the last two with a name: [sink:NAME]\n"
+		"fastlane, source, http, sink, map, the last two with a name: [sink:NAME]\n"
 		"sections.ini:6: [sink] must be [sink:NAME]; a name has 1 to 32 of A-Z, a-z, "
 		"0-9, _ and -\n"
 		"sections.ini:8: [sink:hot pool] must be [sink:NAME]; a name has 1 to 32 of A-Z, "
@@ -58,7 +58,22 @@ static const struct {
 		"sections.ini:20: something stands behind the section's ]; a key begins a line "
 		"of its own\n"
 		"sections.ini:21: [elsewhere:x]: unknown section; allowed are fastlane, source, "
-		"sink, map, the last two with a name: [sink:NAME]\n" },
+		"http, sink, map, the last two with a name: [sink:NAME]\n" },
+	{ "http.ini",
+		"http.ini:7: [http] listen = localhost:9306: must be an address in numbers with a "
+		"port, such as 127.0.0.1:9306 or [::1]:9306, or unix: and an absolute path of up "
+		"to 107 bytes\n"
+		"http.ini:9: [http] max_connections = 7: must be a whole number from 8 to 4096\n"
+		"http.ini:10: [http] timeout = 0: must be a whole number from 1 to 3600\n"
+		"http.ini:11: [http] max_lag = never: must be a whole number from 1 to 86400\n"
+		"http.ini:12: [http] port: unknown key; allowed are listen, allow_remote, "
+		"max_connections, timeout, max_lag\n" },
+	{ "remote.ini",
+		"remote.ini:7: [http] listen = 0.0.0.0:9306: other machines can reach it, and "
+		"nothing that is told there needs a password: set allow_remote = yes if that is "
+		"meant, or listen at 127.0.0.1, [::1] or unix:PATH\n" },
+	{ "nowhere.ini", "(warning) nowhere.ini:6: [http] has no effect without listen, such as "
+			 "127.0.0.1:9306\n" },
 	{ "values.ini",
 		"values.ini:3: [fastlane] queue_bytes = 64 MB: must be a size of 1M to 1024G, "
 		"such as 65536K, 64M or 1G\n"
@@ -140,7 +155,7 @@ static const struct {
 		"templates.ini:19: [map:d] invalidate has no value\n" },
 	{ "lines.ini",
 		"lines.ini:1: user stands before the first section; allowed are [fastlane], "
-		"[source], [sink:NAME] and [map:NAME] above it\n"
+		"[source], [http], [sink:NAME] and [map:NAME] above it\n"
 		"lines.ini:5: the line begins with white space: begin it in the first column, or "
 		"end the line above in a blank and a backslash if it is to go on here\n"
 		"lines.ini:6: [source] password: a semicolon behind a blank begins a comment: if "

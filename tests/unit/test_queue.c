@@ -59,6 +59,50 @@ Test(queue, that_is_empty_says_so_in_time)
 	fl_queue_destroy(queue, NULL);
 }
 
+static void look(void *ctx, const void *seen)
+{
+	*(const void **)ctx = seen;
+}
+
+Test(queue, shows_what_would_be_popped_next_and_keeps_it)
+{
+	struct fl_queue *queue = fl_queue_create(100);
+	const void *seen = NULL;
+	void *got = NULL;
+	cr_expect_not(fl_queue_peek(queue, look, &seen));
+	cr_assert_eq(fl_queue_push(queue, item(1), 1, 0), 1);
+	cr_assert_eq(fl_queue_push(queue, item(2), 1, 0), 1);
+	cr_expect(fl_queue_peek(queue, look, &seen));
+	cr_expect_eq(seen, item(1));
+	cr_expect_eq(fl_queue_pop(queue, 0, &got), 1);
+	cr_expect_eq(got, item(1));
+	fl_queue_destroy(queue, NULL);
+}
+
+static void *nudge(void *queue)
+{
+	fl_queue_nudge(queue);
+	return NULL;
+}
+
+Test(queue, nudged_makes_one_wait_end_and_loses_nothing)
+{
+	struct fl_queue *queue = fl_queue_create(100);
+	void *got = NULL;
+	pthread_t other;
+	/* Before it waits, or while. */
+	fl_queue_nudge(queue);
+	cr_expect_eq(fl_queue_pop(queue, -1, &got), 0);
+	cr_assert_eq(pthread_create(&other, NULL, nudge, queue), 0);
+	cr_expect_eq(fl_queue_pop(queue, -1, &got), 0);
+	pthread_join(other, NULL);
+	cr_expect_eq(fl_queue_pop(queue, 1, &got), 0);
+	fl_queue_nudge(queue);
+	cr_assert_eq(fl_queue_push(queue, item(1), 1, 0), 1);
+	cr_expect_eq(fl_queue_pop(queue, -1, &got), 1);
+	fl_queue_destroy(queue, NULL);
+}
+
 Test(queue, that_is_closed_is_emptied_and_then_ends)
 {
 	struct fl_queue *queue = fl_queue_create(100);

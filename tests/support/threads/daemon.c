@@ -4,8 +4,9 @@
  * workers - between a source that is only made up, and sinks of this program. The source loses
  * connections, one sink stalls so that it is put out of its lane and comes back, one gives batches
  * back, one leaves them pending; the configuration is reloaded at some moments, now and then before
- * the last reload is done; and all of it is stopped at some moment, again and again. Each sink must
- * have got every transaction once and in order.
+ * the last reload is done; and all of it is stopped at some moment, again and again, while
+ * somebody asks over HTTP how it is and waits for positions. Each sink must have got every
+ * transaction once and in order.
  */
 #include <pthread.h>
 #include <signal.h>
@@ -14,6 +15,7 @@
 #include <unistd.h>
 #include <uv.h>
 
+#include "asker.h"
 #include "daemon.h"
 #include "reload.h"
 #include "source/schema.h"
@@ -355,6 +357,7 @@ static const struct fl_sink_plugin plugin = {
 static const char *const names[SINKS] = { "0", "1", "2" };
 static const struct fl_source_host hosts[] = { { .name = "a" }, { .name = "b" } };
 static unsigned reads;
+static char http[] = "unix:/tmp/fastlane-threads-XXXXXX";
 
 static struct fl_config *make_config(void)
 {
@@ -368,6 +371,7 @@ static struct fl_config *make_config(void)
 			.server_id = 100,
 			.heartbeat = 1,
 			.start = "earliest" },
+		.http = { .listen = http, .max_connections = 16, .timeout = 10, .max_lag = 10 },
 		.sink_count = SINKS,
 		.sinks = calloc(SINKS, sizeof(*config->sinks)),
 		.map = fl_map_create(),
@@ -441,6 +445,12 @@ static void *stop_it(void *ctx)
 	return ctx;
 }
 
+/* Where the first sink is about to come. */
+static uint64_t soon_there(void)
+{
+	return BEGIN + FORMAT_SIZE + (atomic_load(&sinks[0].got) + chance(200)) * EVENT_SIZE;
+}
+
 static void run_round(void)
 {
 	for (unsigned i = 0; i < SINKS; i++)
@@ -448,16 +458,22 @@ static void run_round(void)
 	atomic_store(&written, 100);
 	atomic_store(&enough, false);
 	reads = 0;
-	pthread_t writer, stopper;
+	struct asker asker = { .socket = http + strlen("unix:"), .offset = soon_there };
+	pthread_t writer, stopper, asking;
 	fl_daemon_prepare();
 	pthread_create(&writer, NULL, write_statements, NULL);
 	pthread_create(&stopper, NULL, stop_it, NULL);
+	pthread_create(&asking, NULL, asker_run, &asker);
 	int code = fl_daemon_run(make_config(), "made up", false, NULL);
 	atomic_store(&enough, true);
 	pthread_join(writer, NULL);
 	pthread_join(stopper, NULL);
+	atomic_store(&asker.enough, true);
+	pthread_join(asking, NULL);
 	expect(code == FL_EXIT_OK, "it ends with status 0");
 	expect(reads > 0, "it is reloaded");
+	expect(asker.told > 20 && asker.waited > 5, "it answers");
+	printf("%u answers and %u positions waited for; ", asker.told, asker.waited);
 	printf("%llu statements; %llu, %llu and %llu applied; %u reloads\n",
 		(unsigned long long)atomic_load(&written),
 		(unsigned long long)atomic_load(&sinks[0].got),
@@ -467,6 +483,9 @@ static void run_round(void)
 
 int main(void)
 {
+	int const fd = mkstemp(http + strlen("unix:"));
+	expect(fd >= 0 && close(fd) == 0 && unlink(http + strlen("unix:")) == 0,
+		"a name for a socket");
 	for (unsigned i = 0; i < ROUNDS; i++)
 		run_round();
 	printf("%u rounds, %u failures\n", ROUNDS, atomic_load(&failures));

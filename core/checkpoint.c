@@ -58,7 +58,10 @@ int fl_checkpoint_save(
 		return fl_err_set(err, FL_EIO, "the path of state_dir is too long");
 	snprintf(fresh, sizeof(fresh), "%.*s.new", size, path);
 
-	int fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
+	/* Whatever lies there, of a run that was cut short or of somebody else, is not written to.
+	 */
+	unlink(fresh);
+	int fd = open(fresh, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return failed(err, "create", fresh);
 	char head[HEAD_SIZE];
@@ -134,7 +137,7 @@ int fl_checkpoint_load(
 	int length = snprintf(path, sizeof(path), "%s/%s.position", state_dir, sink);
 	if (length < 0 || (size_t)length >= sizeof(path))
 		return fl_err_set(err, FL_EIO, "the path of state_dir is too long");
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0)
 		return errno == ENOENT ? 0 : failed(err, "open", path);
 	size_t const before = ret->size;
@@ -153,7 +156,7 @@ int fl_checkpoint_lock(const char *state_dir, int *ret_fd, struct fl_err *err)
 	int size = snprintf(path, sizeof(path), "%s/" FL_LOCK_NAME, state_dir);
 	if (size < 0 || (size_t)size >= sizeof(path))
 		return fl_err_set(err, FL_EIO, "the path of state_dir is too long");
-	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+	int fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return failed(err, "create", path);
 	if (flock(fd, LOCK_EX | LOCK_NB) != 0) {

@@ -350,6 +350,9 @@ static void mask_sighup(int how)
 
 void fl_daemon_prepare(void)
 {
+	/* Both are told by the calls that fail, of which the log's may be the first. */
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
 	mask_sighup(SIG_BLOCK);
 }
 
@@ -432,9 +435,6 @@ int fl_daemon_run(
 		.until_current = until_current || files != NULL,
 		.files = files,
 	};
-	/* Both are told by the calls that fail. */
-	signal(SIGPIPE, SIG_IGN);
-	signal(SIGXFSZ, SIG_IGN);
 	d.observer.path = path;
 	d.observer.current = &d.current;
 	d.observer.earlier = &d.earlier;

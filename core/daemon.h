@@ -22,7 +22,7 @@ enum {
 };
 
 /* To be called before the configuration is read: a SIGHUP from then on waits for fl_daemon_run(),
- * so that it does not miss what has been written since. */
+ * so that it does not miss what has been written since. SIGPIPE and SIGXFSZ are ignored. */
 void fl_daemon_prepare(void);
 
 /* Runs until it is stopped by a signal; or, with `until_current`, until all sinks have what the

@@ -8,6 +8,7 @@
 #include "daemon.h"
 #include "explain/explain.h"
 #include "kit/kit.h"
+#include "privileges.h"
 #include "view/view.h"
 
 static const char usage[] =
@@ -144,6 +145,28 @@ static int view(const char *path, const char *url, enum fl_view what)
 	return codes[result];
 }
 
+/* Becomes the account that the configuration names, before there is any other thread. What is read
+ * from now on is read as that. */
+static int settle_privileges(const struct fl_config *config, const char *path, bool is_daemon)
+{
+	const char *user = config->account.user;
+	struct fl_err err;
+	if (config->core_dumps)
+		fl_privileges_core_dumps(true);
+	if (fl_privileges_drop(&config->account, &err) != 0 ||
+		(user != NULL && fl_privileges_check(config, &err) != 0)) {
+		fprintf(stderr, "%s: %s\n", path != NULL ? path : "fastlane", err.text);
+		return FL_EXIT_CONFIG;
+	}
+	if (is_daemon && user == NULL && geteuid() == 0 && path != NULL)
+		fl_warn(NULL, "runs as root, and needs none of root's rights: set user in "
+			      "[fastlane]");
+	if (user != NULL && faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) != 0)
+		fl_warn(NULL, "%s can't be read by user = %s, so that SIGHUP won't do: chgrp %s %s",
+			path, user, user, path);
+	return FL_EXIT_OK;
+}
+
 static int run(const char *path, bool check, const char *change, bool until_current,
 	const char *const *files)
 {
@@ -167,13 +190,19 @@ static int run(const char *path, bool check, const char *change, bool until_curr
 			snprintf(text, sizeof(text), "fastlane: out of memory");
 		report_logged(NULL, true, text);
 		code = FL_EXIT_CONFIG;
+	} else {
+		fl_log_set_level(config->log_level);
+		if (!check && change == NULL)
+			fl_log_set_format(config->log_format);
+		code = settle_privileges(config, path, !check && change == NULL);
+	}
+	if (code != FL_EXIT_OK) {
+		/* It has been told. */
 	} else if (check) {
 		code = check_tables(config, path);
 	} else if (change != NULL) {
 		code = explain(config, path, change);
 	} else {
-		fl_log_set_level(config->log_level);
-		fl_log_set_format(config->log_format);
 		code = fl_daemon_run(config, path, until_current, files);
 		config = NULL;
 	}
@@ -231,6 +260,7 @@ int main(int argc, char **argv)
 	enum fl_view what = FL_VIEW_STATUS;
 	/* Only the characters' classes and messages follow the user's locale; numbers never do. */
 	fill_standard_streams();
+	fl_privileges_harden();
 	setlocale(LC_CTYPE, "");
 	for (int option; (option = getopt_long(argc, argv, "c:", options, NULL)) != -1;) {
 		switch (option) {

@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "checkpoint.h"
+#include "privileges.h"
 
 static void report(void *ctx, bool fatal, const char *line)
 {
@@ -55,6 +56,21 @@ struct fl_config *fl_reload_read(const char *path)
 		config = NULL;
 		problems = 1;
 	}
+	/* Other threads run by now, and files are what they are. */
+	struct fl_err err;
+	if (problems == 0 && config->account.user != NULL && geteuid() == 0 &&
+		config->account.uid != 0)
+		problems = fl_err_set(&err, FL_EINVAL, "user can be set at a start only");
+	else if (problems == 0 && config->account.user != NULL)
+		problems = fl_privileges_check(config, &err);
+	if (problems == FL_EINVAL) {
+		fl_error(NULL, "%s:1: %s", path, err.text);
+		fl_config_destroy(config);
+		config = NULL;
+		problems = 1;
+	}
+	if (problems == 0 && config->core_dumps != fl_privileges_has_core_dumps())
+		fl_warn(NULL, "%s: core_dumps counts from the next start on", path);
 	if (problems > 0)
 		fl_error(NULL, "%s: %d error%s: the configuration stays as it was", path, problems,
 			problems > 1 ? "s" : "");

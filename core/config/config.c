@@ -2,7 +2,9 @@
 
 #include <errno.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include "base/trust.h"
 #include "config/guess.h"
 #include "config/private.h"
 
@@ -36,16 +38,6 @@ static void unknown_key(struct fl_loader *l, const struct fl_section *section,
 		fl_guess_text(&guess, &l->problems));
 }
 
-/* A secret that others can read is one no longer. */
-static void check_mode(
-	struct fl_loader *l, const struct fl_section *section, const struct fl_setting *setting)
-{
-	struct stat status;
-	if (stat(setting->value, &status) == 0 && (status.st_mode & S_IROTH) != 0)
-		WARNING(l, setting->line, "[%s] %s: %s can be read by everybody: chmod o-r it",
-			section->text, setting->key, setting->value);
-}
-
 static void set_one(struct fl_loader *l, const struct fl_section *section,
 	const struct fl_setting *setting, const struct fl_option *declared,
 	struct fl_options *options)
@@ -73,8 +65,13 @@ static void set_one(struct fl_loader *l, const struct fl_section *section,
 			out_of_memory(l);
 		else if (code < 0)
 			PROBLEM(l, setting->line, "[%s] %s", section->text, err.text);
-		if (code == 0 && option->type == FL_OPTION_FILE)
-			check_mode(l, section, setting);
+		if (option->type != FL_OPTION_SECRET)
+			return;
+		if (l->exposed != NULL && *setting->value != '\0')
+			WARNING(l, setting->line, "[%s] %s: %s; or keep it in a file (%s_file)",
+				section->text, setting->key, l->exposed, setting->key);
+		/* Needed no more. */
+		explicit_bzero(setting->value, strlen(setting->value));
 	}
 }
 
@@ -156,6 +153,37 @@ static void check_sections(struct fl_loader *l)
 	}
 }
 
+/* Set before anything else is looked at: files may be that account's. */
+static void trust_account(const struct fl_section *section)
+{
+	const struct fl_setting *user = section != NULL ? fl_loader_setting(section, "user") : NULL;
+	const struct fl_setting *group = user != NULL ? fl_loader_setting(section, "group") : NULL;
+	struct fl_account account;
+	if (user != NULL &&
+		fl_config_account(user->value, group != NULL ? group->value : NULL, &account, NULL))
+		fl_trust_account(account.uid, account.gid);
+	else
+		fl_trust_account((uid_t)-1, (gid_t)-1);
+}
+
+static void load_account(
+	struct fl_loader *l, const struct fl_section *section, const struct fl_settings *s)
+{
+	const char *user = s->text(s->ctx, "user"), *group = s->text(s->ctx, "group");
+	struct fl_account *account = &l->config->account;
+	if (user == NULL && group != NULL)
+		PROBLEM(l, fl_loader_setting(section, "group")->line,
+			"[fastlane] group goes with user, which is not set");
+	if (user == NULL || !fl_config_account(user, group, account, NULL))
+		return;
+	uid_t const self = geteuid();
+	if (self != 0 && self != account->uid)
+		PROBLEM(l, fl_loader_setting(section, "user")->line,
+			"[fastlane] user = %s: only root can become another account, and fastlane "
+			"was started by uid %u",
+			user, (unsigned)self);
+}
+
 static void load_fastlane(struct fl_loader *l)
 {
 	static const char *const levels[] = { "error", "warn", "info", "debug" };
@@ -172,6 +200,8 @@ static void load_fastlane(struct fl_loader *l)
 	}
 	const struct fl_settings *s = fl_options_settings(options);
 	struct fl_config *c = l->config;
+	load_account(l, section, s);
+	c->core_dumps = s->integer(s->ctx, "core_dumps") != 0;
 	c->state_dir = s->text(s->ctx, "state_dir");
 	c->plugin_path = s->text(s->ctx, "plugin_path");
 	fl_config_size(s->text(s->ctx, "queue_bytes"), &c->queue_bytes, NULL);
@@ -274,6 +304,22 @@ static void load_sinks(struct fl_loader *l)
 			load_sink(l, s);
 }
 
+/* Whoever can change the file can have us send any file that we can read to a source of his. A pipe
+ * is its owner's affair. */
+static void check_file(struct fl_loader *l, FILE *file, const char *name)
+{
+	struct stat status;
+	struct fl_err err;
+	if (fileno(file) < 0 || fstat(fileno(file), &status) != 0 || !S_ISREG(status.st_mode))
+		return;
+	if (fl_trust_check(name, FL_TRUST_CONFIG, &err) == FL_EINVAL)
+		PROBLEM(l, 1, "%s", err.text);
+	else if (fl_trust_check(name, FL_TRUST_SECRET, &err) == FL_EINVAL) {
+		l->exposed = fl_arena_copy(&l->memory->arena, err.text, strlen(err.text));
+		l->problems.no_memory |= l->exposed == NULL;
+	}
+}
+
 int fl_config_read(FILE *file, const char *name, bool for_files,
 	void (*report)(void *ctx, bool fatal, const char *line), void *ctx, struct fl_config **ret)
 {
@@ -298,6 +344,8 @@ int fl_config_read(FILE *file, const char *name, bool for_files,
 	if (l.sections != NULL || l.problems.fatal == 0) {
 		check_sections(&l);
 		fl_loader_credentials(&l);
+		trust_account(fl_loader_section(&l, "fastlane"));
+		check_file(&l, file, name);
 		load_fastlane(&l);
 		fl_loader_source(&l);
 		fl_loader_http(&l);

@@ -30,6 +30,13 @@ struct fl_map_config {
 	const void *section;	    /* private: for fl_config_map_line() */
 };
 
+/* Whom to run as. */
+struct fl_account {
+	const char *user; /* NULL: as whoever has started it */
+	uid_t uid;
+	gid_t gid;
+};
+
 struct fl_config {
 	const char *state_dir;
 	const char *plugin_path;    /* further directories, or NULL */
@@ -37,6 +44,8 @@ struct fl_config {
 	uint64_t transaction_bytes; /* beyond it a transaction is passed on in parts */
 	enum fl_level log_level;
 	enum fl_log_format log_format;
+	struct fl_account account;
+	bool core_dumps; /* secrets may get into core files, and debuggers may look */
 	enum fl_on_doubt on_doubt;
 	enum fl_on_cold on_cold;
 	struct fl_source_config source;
@@ -65,8 +74,8 @@ int fl_config_for_stdout(
 void fl_config_destroy(struct fl_config *config);
 
 /* The value of one key, of a file that is otherwise not looked at: neither need its plugins, places
- * and passwords be there for the caller. Empty if it is not set. 0; FL_EIO, FL_EINVAL: the file can't
- * be read as one, with file and line; FL_ENOMEM. */
+ * and passwords be there for the caller. Empty if it is not set. 0; FL_EIO, FL_EINVAL: the file
+ * can't be read as one, with file and line; FL_ENOMEM. */
 int fl_config_value(const char *path, const char *section, const char *key, char *ret, size_t size,
 	struct fl_err *err);
 

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/trust.h"
 #include "config/private.h"
 
 static bool refuse(struct fl_err *err, const char *why)
@@ -23,13 +24,31 @@ static bool check_directory(const char *path, bool writable, struct fl_err *err)
 	return S_ISDIR(status.st_mode) || refuse(err, "is not a directory");
 }
 
+/* Who can write there could give sinks other positions, and have them miss changes. */
 static bool check_state_dir(const char *path, struct fl_err *err)
 {
 	struct fl_err why;
-	if (check_directory(path, true, &why))
+	if (!check_directory(path, true, &why)) {
+		fl_err_set(err, FL_EINVAL, "must be a directory that can be written: %s", why.text);
+		return false;
+	}
+	if (fl_trust_check(path, FL_TRUST_FOLDER, &why) == 0)
 		return true;
-	fl_err_set(err, FL_EINVAL, "must be a directory that can be written: %s", why.text);
+	fl_err_set(
+		err, FL_EINVAL, "must be a directory that nobody else can write to: %s", why.text);
 	return false;
+}
+
+static bool check_user(const char *name, struct fl_err *err)
+{
+	struct fl_account ignored;
+	return fl_config_account(name, NULL, &ignored, err);
+}
+
+static bool check_group(const char *name, struct fl_err *err)
+{
+	struct fl_account ignored;
+	return fl_config_account(NULL, name, &ignored, err);
 }
 
 static bool check_plugin_path(const char *path, struct fl_err *err)
@@ -97,12 +116,14 @@ static bool check_hosts(const char *text, struct fl_err *err)
 	return fl_config_hosts_check(text, err);
 }
 
-static bool check_readable(const char *path, struct fl_err *err)
+static bool check_certificates(const char *path, struct fl_err *err)
 {
-	if (access(path, R_OK) == 0)
-		return true;
-	fl_err_set(err, FL_EINVAL, "must be a file that can be read: %s", strerror(errno));
-	return false;
+	return fl_config_pem_check(path, false, err);
+}
+
+static bool check_private_key(const char *path, struct fl_err *err)
+{
+	return fl_config_pem_check(path, true, err);
 }
 
 static bool check_table(const char *text, struct fl_err *err)
@@ -165,6 +186,18 @@ static const struct fl_option fastlane_keys[] = {
 		.fallback = "resume",
 		.help = "when a sink has lost the position that it kept: go on from the last one "
 			"known, from the earliest binlog, or halt" },
+	{ .name = "user",
+		.type = FL_OPTION_TEXT,
+		.help = "account to run as, where fastlane is started as root",
+		.check = check_user },
+	{ .name = "group",
+		.type = FL_OPTION_TEXT,
+		.help = "its group; default: the account's own",
+		.check = check_group },
+	{ .name = "core_dumps",
+		.type = FL_OPTION_BOOL,
+		.fallback = "no",
+		.help = "allow core dumps and debuggers, which see the passwords" },
 	{ .name = "log_level",
 		.type = FL_OPTION_CHOICE,
 		.choices = "error|warn|info|debug",
@@ -244,7 +277,15 @@ static const struct fl_option source_keys[] = {
 	{ .name = "tls_ca",
 		.type = FL_OPTION_TEXT,
 		.help = "PEM file of the authorities to trust, in place of the system's",
-		.check = check_readable },
+		.check = check_certificates },
+	{ .name = "tls_cert",
+		.type = FL_OPTION_TEXT,
+		.help = "PEM file of the certificate that fastlane shows, with tls_key",
+		.check = check_certificates },
+	{ .name = "tls_key",
+		.type = FL_OPTION_TEXT,
+		.help = "PEM file of its private key, which nobody else can read",
+		.check = check_private_key },
 	{ .name = "on_purged",
 		.type = FL_OPTION_CHOICE,
 		.choices = "halt|current",

@@ -21,6 +21,7 @@ struct fl_loader {
 	struct fl_problems problems;
 	struct fl_section *sections;
 	bool for_files;
+	const char *exposed; /* who can read the file besides us; NULL: nobody */
 };
 
 #define PROBLEM(loader, line, ...) fl_problem(&(loader)->problems, true, line, __VA_ARGS__)
@@ -40,6 +41,13 @@ void fl_loader_credentials(struct fl_loader *loader);
 /* map.c: each [map:NAME], once the sinks are known; and at the end, what nobody uses. */
 void fl_loader_maps(struct fl_loader *loader);
 void fl_loader_check_use(struct fl_loader *loader);
+
+/* account.c: of `user`, `group`, either of which may be NULL. */
+bool fl_config_account(
+	const char *user, const char *group, struct fl_account *ret, struct fl_err *err);
+
+/* pem.c: a file of certificates, or of a private key without a pass phrase. */
+bool fl_config_pem_check(const char *path, bool is_key, struct fl_err *err);
 
 /* http.c */
 void fl_loader_http(struct fl_loader *loader);

@@ -133,6 +133,22 @@ static int load_hosts(struct fl_loader *l, const struct fl_settings *s)
 	return count == FL_ENOMEM ? FL_ENOMEM : 0;
 }
 
+static void check_tls(struct fl_loader *l, const struct fl_section *section, bool tls)
+{
+	static const char *const names[] = { "tls_ca", "tls_cert", "tls_key" };
+	const struct fl_setting *found[3];
+	for (size_t i = 0; i < 3; i++) {
+		found[i] = fl_loader_setting(section, names[i]);
+		if (found[i] != NULL && !tls)
+			WARNING(l, found[i]->line, "[source] %s has no effect without tls = yes",
+				names[i]);
+	}
+	for (size_t i = 1; i < 3; i++)
+		if (found[i] != NULL && found[3 - i] == NULL)
+			PROBLEM(l, found[i]->line, "[source] %s goes with %s, which is not set",
+				names[i], names[3 - i]);
+}
+
 void fl_loader_source(struct fl_loader *l)
 {
 	const struct fl_option *keys = fl_config_keys("source");
@@ -157,7 +173,6 @@ void fl_loader_source(struct fl_loader *l)
 	const struct fl_setting *port = fl_loader_setting(section, "port");
 	const struct fl_setting *password = fl_loader_setting(section, "password");
 	const struct fl_setting *file = fl_loader_setting(section, "password_file");
-	const struct fl_setting *tls_ca = fl_loader_setting(section, "tls_ca");
 	if (host != NULL && socket != NULL)
 		PROBLEM(l, socket->line,
 			"[source] socket: host is set as well, in line %u; only one of them is "
@@ -178,8 +193,7 @@ void fl_loader_source(struct fl_loader *l)
 			password->line);
 	const struct fl_settings *s = fl_options_settings(options);
 	bool tls = s->integer(s->ctx, "tls") != 0;
-	if (tls_ca != NULL && !tls)
-		WARNING(l, tls_ca->line, "[source] tls_ca has no effect without tls = yes");
+	check_tls(l, section, tls);
 
 	const char *secret = s->text(s->ctx, "password");
 	if (secret == NULL)
@@ -195,6 +209,8 @@ void fl_loader_source(struct fl_loader *l)
 		.connect_timeout = (unsigned)s->integer(s->ctx, "connect_timeout"),
 		.tls = tls,
 		.tls_ca = s->text(s->ctx, "tls_ca"),
+		.tls_cert = s->text(s->ctx, "tls_cert"),
+		.tls_key = s->text(s->ctx, "tls_key"),
 		.geojson = strcmp(s->text(s->ctx, "geometry"), "geojson") == 0,
 	};
 	l->problems.no_memory |= load_hosts(l, s) == FL_ENOMEM;

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sink/plugin.h"
 
+#include "base/trust.h"
+
 #include <errno.h>
 #include <strings.h>
+#include <unistd.h>
 
 enum {
 	NAME_LIMIT = 49,	  /* inih cuts what is longer */
@@ -212,13 +215,21 @@ static int64_t setting_integer(void *ctx, const char *name)
 	return value != NULL ? value->number : 0;
 }
 
+/* Frees a value, of a secret without a trace. */
+static void forget(const struct fl_option *option, char *text)
+{
+	if (text != NULL && (option->type == FL_OPTION_SECRET || option->type == FL_OPTION_FILE))
+		explicit_bzero(text, strlen(text));
+	free(text);
+}
+
 /* Keeps a value; `text` is taken over. BOOL is seen as 1 or 0, however it was written. */
 static void keep(const struct fl_option *option, struct value *value, char *text)
 {
 	fits(option, text, &value->number);
 	if (option->type == FL_OPTION_BOOL)
 		memcpy(text, value->number != 0 ? "1" : "0", 2);
-	free(value->text);
+	forget(option, value->text);
 	value->text = text;
 }
 
@@ -271,7 +282,7 @@ void fl_options_destroy(struct fl_options *options)
 	if (options == NULL || --options->references > 0)
 		return;
 	for (size_t i = 0; options->values != NULL && i < options->count; i++)
-		free(options->values[i].text);
+		forget(&options->declared[i], options->values[i].text);
 	free(options->values);
 	free(options->owner);
 	free(options);
@@ -292,22 +303,27 @@ bool fl_options_same(const struct fl_options *a, const struct fl_options *b)
 	return true;
 }
 
-/* The whole of a file, less a last line break. */
+/* The whole of a file that nobody else can read, less a last line break. Not by stdio, which would
+ * leave a copy in a buffer of its own. */
 static int read_file(const char *name, const char *path, char **ret, struct fl_err *err)
 {
-	int code = 0;
-	char *text = NULL;
-	FILE *file = fopen(path, "re");
-	if (file == NULL)
-		return fl_err_set(
-			err, FL_EIO, "%s: %s can't be read: %s", name, path, strerror(errno));
-	text = malloc(FILE_LIMIT + 1);
+	struct fl_err why;
+	int fd = -1;
+	int code = fl_trust_open(path, FL_TRUST_SECRET, &fd, &why);
+	if (code < 0)
+		return fl_err_set(err, code, "%s: %s", name, why.text);
+	size_t size = 0;
+	ssize_t got = 0;
+	char *text = malloc(FILE_LIMIT + 1);
 	if (text == NULL) {
 		code = fl_err_set(err, FL_ENOMEM, "out of memory");
 		goto out;
 	}
-	size_t size = fread(text, 1, FILE_LIMIT + 1, file);
-	if (ferror(file)) {
+	do {
+		got = read(fd, text + size, FILE_LIMIT + 1 - size);
+		size += got > 0 ? (size_t)got : 0;
+	} while ((got > 0 && size <= FILE_LIMIT) || (got < 0 && errno == EINTR));
+	if (got < 0) {
 		code = fl_err_set(
 			err, FL_EIO, "%s: %s can't be read: %s", name, path, strerror(errno));
 		goto out;
@@ -317,14 +333,17 @@ static int read_file(const char *name, const char *path, char **ret, struct fl_e
 			"%s: %s holds more than 1 MiB, or a NUL byte: it is no text", name, path);
 		goto out;
 	}
+	size_t const whole = size;
 	size -= size > 0 && text[size - 1] == '\n';
 	size -= size > 0 && text[size - 1] == '\r';
 	text[size] = '\0';
-	*ret = text;
-	text = NULL;
+	*ret = strdup(text);
+	if (*ret == NULL)
+		code = fl_err_set(err, FL_ENOMEM, "out of memory");
+	explicit_bzero(text, whole);
 out:
 	free(text);
-	fclose(file);
+	close(fd);
 	return code;
 }
 
@@ -352,7 +371,7 @@ int fl_options_set(
 			code = fl_err_set(err, FL_ENOMEM, "out of memory");
 	}
 	if (code < 0) {
-		free(text);
+		forget(option, text);
 		return code;
 	}
 	keep(option, kept, text);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sink/plugin.h"
 
+#include "base/trust.h"
+
 #include <dirent.h>
 #include <dlfcn.h>
 #include <ltdl.h>
@@ -35,7 +37,8 @@ static bool started;
 
 int fl_plugins_init(const char *path, struct fl_err *err)
 {
-	const char *environment = getenv("FASTLANE_PLUGIN_PATH");
+	/* Not where another account's program is run with rights of its own. */
+	const char *environment = secure_getenv("FASTLANE_PLUGIN_PATH");
 	const char *const parts[] = { path, environment, FL_PLUGIN_DIR };
 	struct fl_buf joined = { 0 };
 	for (size_t i = 0; i < 3; i++) {
@@ -200,6 +203,9 @@ static int load_file(
 	const char *name, const char *file, const struct fl_sink_plugin **ret, struct fl_err *err)
 {
 	lt_dlhandle handle = NULL;
+	struct fl_err why;
+	if (fl_trust_check(file, FL_TRUST_CODE, &why) < 0)
+		return refuse(file, err, "%s", why.text);
 	int code = open_module(file, &handle, err);
 	if (code < 0)
 		return code;

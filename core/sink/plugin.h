@@ -9,14 +9,16 @@
 #include <fastlane/sink.h>
 
 /* Where modules are looked for from now on: `path` (directories separated by ':', may be NULL),
- * then the environment's FASTLANE_PLUGIN_PATH, then the installed <libdir>/fastlane. */
+ * then the environment's FASTLANE_PLUGIN_PATH (not with set-user-id or file capabilities), then the
+ * installed <libdir>/fastlane. */
 int fl_plugins_init(const char *path, struct fl_err *err);
 void fl_plugins_finish(void);
 
 /* Loads the module of that plain name, or returns it if it is loaded. Refuses, saying what was
  * wanted and what is supported: a name that is no plain name, no such file (with the places looked
- * at), what dlopen says of a broken one, a missing symbol, another ABI major, a newer minor, a
- * wrong size, another name inside, missing mandatory entries, an option declared wrongly. */
+ * at), a file that others can change (base/trust.h), what dlopen says of a broken one, a missing
+ * symbol, another ABI major, a newer minor, a wrong size, another name inside, missing mandatory
+ * entries, an option declared wrongly. */
 int fl_plugin_load(const char *name, const struct fl_sink_plugin **ret, struct fl_err *err);
 
 /* The same of a file that is named by its path, in no directory of the search path: the name is
@@ -51,8 +53,8 @@ struct fl_options *fl_options_ref(struct fl_options *options);
 void fl_options_destroy(struct fl_options *options);
 /* Whether both, of one plugin, say the same: by their values, files by what was in them. */
 bool fl_options_same(const struct fl_options *a, const struct fl_options *b);
-/* Takes a checked value; FL_OPTION_FILE is read here. 0, FL_EINVAL (unknown, twice, not allowed),
- * FL_EIO. */
+/* Takes a checked value; FL_OPTION_FILE is read here. 0, FL_EINVAL (unknown, twice, not allowed, a
+ * file that others can read), FL_EIO. */
 int fl_options_set(
 	struct fl_options *options, const char *name, const char *value, struct fl_err *err);
 /* The first required option without a value, or NULL. */

@@ -67,9 +67,13 @@ int fl_session_open_ahead(
 
 /* The backend. */
 
-/* Before connecting: TLS as the configuration says, and what only this library has. Zero if the
- * library took it all. */
-int fl_backend_options(MYSQL *mysql, const struct fl_source_config *config);
+/* Older ones are broken; the libraries differ in what they would still take. */
+#define FL_TLS_VERSIONS "TLSv1.2,TLSv1.3"
+
+/* Before connecting to this host: TLS as the configuration says, and what only this library has.
+ * Zero if the library took it all. */
+int fl_backend_options(
+	MYSQL *mysql, const struct fl_source_config *config, const struct fl_source_host *host);
 
 int fl_backend_socket(MYSQL *mysql);
 

@@ -10,10 +10,19 @@
 
 enum { BINLOG_DUMP_NON_BLOCK = 1, BINLOG_DUMP_GTID = 30, EOF_PACKET = 0xfe, ERROR_PACKET = 0xff };
 
-int fl_backend_options(MYSQL *mysql, const struct fl_source_config *config)
+/* Without encryption, a server, or who stands in for it, may not ask for the password as it is: the
+ * library has plugins that would tell it. */
+static const char methods_unencrypted[] =
+	"mysql_native_password,client_ed25519,caching_sha2_password,sha256_password,"
+	"auth_gssapi_client,parsec";
+
+int fl_backend_options(
+	MYSQL *mysql, const struct fl_source_config *config, const struct fl_source_host *host)
 {
 	const my_bool off = 0, on = 1;
 	int failed = mysql_options(mysql, MYSQL_OPT_RECONNECT, &off);
+	if (!config->tls && host->socket == NULL)
+		failed |= mysql_options(mysql, MARIADB_OPT_RESTRICTED_AUTH, methods_unencrypted);
 	if (!config->tls)
 		return failed;
 	/* Each of the three alone would let an unverified or plain connection pass. */
@@ -21,6 +30,11 @@ int fl_backend_options(MYSQL *mysql, const struct fl_source_config *config)
 		failed |= mysql_options(mysql, MYSQL_OPT_SSL_CA, config->tls_ca);
 	failed |= mysql_options(mysql, MYSQL_OPT_SSL_ENFORCE, &on);
 	failed |= mysql_options(mysql, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &on);
+	if (config->tls_cert != NULL) {
+		failed |= mysql_options(mysql, MYSQL_OPT_SSL_CERT, config->tls_cert);
+		failed |= mysql_options(mysql, MYSQL_OPT_SSL_KEY, config->tls_key);
+	}
+	failed |= mysql_options(mysql, MARIADB_OPT_TLS_VERSION, FL_TLS_VERSIONS);
 	return failed;
 }
 

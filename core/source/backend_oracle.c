@@ -6,8 +6,10 @@
 
 enum { BINLOG_DUMP_NON_BLOCK = 1 };
 
-int fl_backend_options(MYSQL *mysql, const struct fl_source_config *config)
+int fl_backend_options(
+	MYSQL *mysql, const struct fl_source_config *config, const struct fl_source_host *host)
 {
+	(void)host;
 	/* caching_sha2_password over a plain connection sends the password under the server's key.
 	 */
 	const bool on = true;
@@ -19,6 +21,11 @@ int fl_backend_options(MYSQL *mysql, const struct fl_source_config *config)
 		failed |= mysql_options(mysql, MYSQL_OPT_SSL_CA, config->tls_ca);
 	else
 		failed |= mysql_options(mysql, MYSQL_OPT_SSL_CAPATH, "/etc/ssl/certs");
+	if (config->tls_cert != NULL) {
+		failed |= mysql_options(mysql, MYSQL_OPT_SSL_CERT, config->tls_cert);
+		failed |= mysql_options(mysql, MYSQL_OPT_SSL_KEY, config->tls_key);
+	}
+	failed |= mysql_options(mysql, MYSQL_OPT_TLS_VERSION, FL_TLS_VERSIONS);
 	const unsigned mode = SSL_MODE_VERIFY_IDENTITY;
 	failed |= mysql_options(mysql, MYSQL_OPT_SSL_MODE, &mode);
 	return failed;

@@ -21,7 +21,8 @@ static const struct {
 	const char *advice;
 } final_errors[] = {
 	{ 1044, "check the account's grants" },
-	{ 1045, "check user and password, and the host that the account is made for" },
+	{ 1045, "check user and password, the host that the account is made for, and whether it "
+		"has to use TLS (REQUIRE SSL: tls = yes; REQUIRE X509: tls_cert and tls_key)" },
 	{ 1130, "make an account that may connect from this machine" },
 	{ 1251, "give the account an authentication plugin that the client library has" },
 	{ 1524, "give the account an authentication plugin that the server has" },
@@ -30,10 +31,14 @@ static const struct {
 	{ 1862, "set the account a new password" },
 	{ 3118, "unlock the account: ALTER USER ... ACCOUNT UNLOCK" },
 	{ 4151, "unlock the account: ALTER USER ... ACCOUNT UNLOCK" },
+	{ 3159, "set tls = yes" }, /* require_secure_transport */
 	{ 2049, "give the account a newer authentication plugin" },
 	{ 2059, "the client library lacks this authentication plugin: install it, or name its "
 		"folder in the environment (MARIADB_PLUGIN_DIR, LIBMYSQL_PLUGIN_DIR)" },
 	{ 2061, "use tls = yes or the server's socket" },
+	/* MariaDB's library: CR_PLUGIN_NOT_ALLOWED */
+	{ 5010, "it asks for the password as it is, or by a method that is not known to be safe "
+		"without encryption: use tls = yes or the server's socket" },
 };
 
 /* Errors of the server that pass by themselves: overload, shutdown, start, a killed connection. The
@@ -76,8 +81,13 @@ static const char *final_advice(unsigned number, const char *text)
 	 */
 	if (number == 2026 && strstr(text, "required") != NULL)
 		return "set the server up for TLS, or use tls = no";
+	if (number == 2026 && (strstr(text, "ersion") != NULL || strstr(text, "protocol") != NULL))
+		return "the server needs TLS 1.2 or newer";
+	if (number == 2026 && (strstr(text, "key") != NULL || strstr(text, "alert") != NULL))
+		return "check tls_cert and tls_key";
 	if (number == 2026 && strstr(text, "ertificate") != NULL)
-		return "check tls_ca, and that the server's certificate names the host";
+		return "check tls_ca, that the server's certificate names the host and has not "
+		       "expired, and tls_cert and tls_key";
 	return NULL;
 }
 
@@ -180,7 +190,7 @@ static int connect_to(struct fl_session *session, const struct fl_source_config 
 	/* A server could ask for files of this machine. */
 	failed |= mysql_options(mysql, MYSQL_OPT_LOCAL_INFILE, &off);
 	failed |= mysql_options(mysql, MYSQL_SET_CHARSET_NAME, "utf8mb4");
-	failed |= fl_backend_options(mysql, config);
+	failed |= fl_backend_options(mysql, config, host);
 	if (failed != 0)
 		return fl_err_set(err, FL_EFATAL, "the client library refuses an option: %s",
 			mysql_error(mysql));

@@ -30,9 +30,10 @@ struct fl_source_config {
 	const char *start;  /* "current", "earliest", "FILE:POS" or a GTID set */
 	unsigned heartbeat; /* seconds, >= 1: how often an idle source is to send a sign of life; a
 			     * read that waits for 3 times as long has lost its connection */
-	unsigned connect_timeout;  /* seconds */
-	bool tls;		   /* encrypted and verified, or no connection */
-	const char *tls_ca;	   /* PEM file; NULL: the system's */
+	unsigned connect_timeout;	/* seconds */
+	bool tls;			/* encrypted and verified, or no connection */
+	const char *tls_ca;		/* PEM file; NULL: the system's */
+	const char *tls_cert, *tls_key; /* PEM files of our own; both or NULL */
 	unsigned catch_up_timeout; /* seconds to wait for a host that lacks what was applied, and
 				    * for those that can't be reached where others have purged it */
 	bool on_purged_current; /* go on at the end of the binlog where what was before is gone */

@@ -114,7 +114,7 @@ enum fl_option_type {
 	FL_OPTION_BOOL,	  /* yes/no, true/false, on/off, 1/0: seen as 1 or 0 */
 	FL_OPTION_CHOICE, /* one of the words in `choices`, separated by '|' */
 	FL_OPTION_FILE, /* a path to a file whose content, less a last line break, is the value; it
-			 * is never shown */
+			 * is never shown, and refused if others can read or change it */
 };
 
 struct fl_option {

@@ -96,11 +96,41 @@ static enum fl_outcome lost(struct redis_sink *self, struct fl_err *err)
 	return redis_lost(self, cause, self->link->errstr, err);
 }
 
+static redisReply *too_large(struct redis_sink *self, struct fl_err *err)
+{
+	fl_err_set(err, FL_ECORRUPT, "%s gives an answer that is too long", self->address);
+	return NULL;
+}
+
+/* What has come of an answer that is not whole yet. A line is looked for from its beginning each
+ * time, so that one must not be long. */
+static bool is_too_large(const redisReader *reader)
+{
+	size_t const size = reader->len - reader->pos;
+	return size > REPLY_MAX || (size > REPLY_LINE_MAX && memchr(reader->buf + reader->pos, '\n',
+								     REPLY_LINE_MAX) == NULL);
+}
+
+/* As redisGetReply(), but for an end to what is taken in. */
 redisReply *redis_reply(struct redis_sink *self, struct fl_err *err)
 {
+	redisContext *link = self->link;
 	void *reply = NULL;
-	if (redisGetReply(self->link, &reply) == REDIS_OK && reply != NULL)
+	self->reply_room = REPLY_MAX;
+	int result = redisGetReplyFromReader(link, &reply);
+	for (int done = 0; result == REDIS_OK && reply == NULL && !done;)
+		result = redisBufferWrite(link, &done);
+	while (result == REDIS_OK && reply == NULL) {
+		if (is_too_large(link->reader))
+			return too_large(self, err);
+		result = redisBufferRead(link);
+		if (result == REDIS_OK)
+			result = redisGetReplyFromReader(link, &reply);
+	}
+	if (result == REDIS_OK)
 		return reply;
+	if (self->reply_is_large)
+		return too_large(self, err);
 	lost(self, err);
 	return NULL;
 }
@@ -194,6 +224,11 @@ enum fl_outcome redis_connect(struct redis_sink *self, struct fl_err *err)
 
 	if (address_parse(text, DEFAULT_PORT, false, &address, err) != 0)
 		return FL_FAILED;
+	if (address.is_unix && settings->integer(settings->ctx, "tls") != 0) {
+		fl_err_set(err, FL_EINVAL, "tls goes with a host, not with the socket %s",
+			self->address);
+		return FL_FAILED;
+	}
 	self->link = address.is_unix ? redisConnectUnixWithTimeout(address.host, limit)
 				     : redisConnectWithTimeout(address.host, address.port, limit);
 	if (self->link == NULL)
@@ -207,7 +242,11 @@ enum fl_outcome redis_connect(struct redis_sink *self, struct fl_err *err)
 	if (setsockopt(self->link->fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)) != 0 ||
 		redisSetTimeout(self->link, limit) != REDIS_OK)
 		return lost(self, err);
-	enum fl_outcome outcome = log_in(self, err);
+	enum fl_outcome outcome = FL_DONE;
+	if (settings->integer(settings->ctx, "tls") != 0)
+		outcome = redis_start_tls(self, address.host, err);
+	if (outcome == FL_DONE)
+		outcome = log_in(self, err);
 	if (outcome != FL_DONE)
 		return outcome;
 	limit = milliseconds(settings->integer(settings->ctx, "timeout_ms"));

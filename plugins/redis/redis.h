@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The redis sink, private: one instance is one connection. redis.c is the sink itself, connection.c
- * makes the connection and judges errors, wire.c sends, reply.c makes the objects that replies are
- * read into, claim.c keeps the position key, batch.c writes batches and reads their replies,
- * clear.c forgets keys by pattern. All on the sink's thread, but for interrupt().
+ * makes the connection and judges errors, tls.c encrypts it, wire.c sends, reply.c makes the
+ * objects that replies are read into, claim.c keeps the position key, batch.c writes batches and
+ * reads their replies, clear.c forgets keys by pattern. All on the sink's thread, but for
+ * interrupt().
  */
 #ifndef FL_REDIS_H
 #define FL_REDIS_H
@@ -13,7 +14,12 @@
 #include <hiredis/hiredis.h>
 #include <stdatomic.h>
 
-enum { PIPELINE_MAX = 64 };
+enum {
+	PIPELINE_MAX = 64,
+	/* Bytes of one answer, and of a line in it: far more than any that is asked for. */
+	REPLY_MAX = 64 * 1024 * 1024,
+	REPLY_LINE_MAX = 64 * 1024,
+};
 
 /* A batch that was sent and whose replies have not been read. */
 struct sent {
@@ -30,6 +36,9 @@ struct redis_sink {
 	const struct fl_settings *settings;
 	redisContext *link;
 	redisReplyObjectFunctions reply_defaults, reply_functions; /* reply.c */
+	size_t reply_room;   /* bytes that the answer being read may still take */
+	bool reply_is_large; /* it would have taken more */
+	bool tls;	     /* the connection is encrypted: hiredis alone can write to it */
 	atomic_bool interrupted;
 	const char *address;
 	char *position_key;
@@ -61,6 +70,14 @@ enum fl_outcome redis_lost(
 /* RETRY for an answer that is none to what was asked. */
 enum fl_outcome redis_confused(struct redis_sink *self, const char *asked, struct fl_err *err);
 enum fl_outcome redis_no_memory(struct fl_err *err);
+
+/* tls.c, or tls_none.c where hiredis has none */
+/* What the options tls, and tls_ca and tls_cert, may be. */
+bool redis_check_tls(const char *value, struct fl_err *err);
+bool redis_check_pem(const char *path, struct fl_err *err);
+/* Encrypts the connection, or ends it: nothing has been sent before. DONE once it is known that the
+ * other side is `host`. */
+enum fl_outcome redis_start_tls(struct redis_sink *self, const char *host, struct fl_err *err);
 
 /* wire.c */
 /* One command as the protocol has it: the number of its words, then the words. */

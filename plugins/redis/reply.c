@@ -3,6 +3,9 @@
  * A batch is answered by thousands of replies, nearly all of them alike: those are not made anew
  * each time. hiredis lets us in where it makes and frees its objects; whoever reads replies does
  * not see the difference, but must free them by redis_free().
+ *
+ * hiredis takes any length that a server says, and any number of bytes: what one answer may take
+ * is counted here.
  */
 #include "redis.h"
 
@@ -26,20 +29,52 @@ static void *constant(const redisReadTask *task, size_t which)
 	return &constants[which];
 }
 
+/* NULL, which hiredis takes for memory that has run out, where the answer takes too much. */
+static bool take_room(struct redis_sink *self, size_t size)
+{
+	if (size > self->reply_room) {
+		self->reply_is_large = true;
+		return false;
+	}
+	self->reply_room -= size;
+	return true;
+}
+
+#if HIREDIS_MAJOR < 1
+static void *create_array(const redisReadTask *task, int elements)
+{
+	size_t const count = elements > 0 ? (size_t)elements : 0;
+#else
+static void *create_array(const redisReadTask *task, size_t elements)
+{
+	size_t const count = elements;
+#endif
+	struct redis_sink *self = task->privdata;
+	bool const is_beyond = count > REPLY_MAX / sizeof(redisReply *);
+	if (!take_room(
+		    self, is_beyond ? SIZE_MAX : sizeof(redisReply) + count * sizeof(redisReply *)))
+		return NULL;
+	return self->reply_defaults.createArray(task, elements);
+}
+
 static void *create_string(const redisReadTask *task, char *text, size_t size)
 {
-	const struct redis_sink *self = task->privdata;
+	struct redis_sink *self = task->privdata;
 	for (size_t i = OK; i <= QUEUED && task->type == REDIS_REPLY_STATUS; i++)
 		if (size == constants[i].len && memcmp(text, constants[i].str, size) == 0)
 			return constant(task, i);
+	if (!take_room(self, sizeof(redisReply) + size))
+		return NULL;
 	return self->reply_defaults.createString(task, text, size);
 }
 
 static void *create_integer(const redisReadTask *task, long long value)
 {
-	const struct redis_sink *self = task->privdata;
+	struct redis_sink *self = task->privdata;
 	if (value == 0 || value == 1)
 		return constant(task, NUMBERS + (size_t)value);
+	if (!take_room(self, sizeof(redisReply)))
+		return NULL;
 	return self->reply_defaults.createInteger(task, value);
 }
 
@@ -70,6 +105,7 @@ void redis_share_replies(struct redis_sink *self)
 	self->reply_defaults = self->reply_functions = *reader->fn;
 	self->reply_functions.createString = create_string;
 	self->reply_functions.createInteger = create_integer;
+	self->reply_functions.createArray = create_array;
 	self->reply_functions.freeObject = free_object;
 	reader->fn = &self->reply_functions;
 	reader->privdata = self;

@@ -53,11 +53,27 @@ void resp_word(struct fl_buf *out, const char *data, size_t size)
 	out->size = (size_t)(to + size + 2 - out->data);
 }
 
+/* Through hiredis, which encrypts it. */
+static enum fl_outcome flush_tls(struct redis_sink *self, struct fl_err *err)
+{
+	redisContext *link = self->link;
+	int result = redisAppendFormattedCommand(link, self->out.data, self->out.size);
+	for (int done = 0; result == REDIS_OK && !done;)
+		result = redisBufferWrite(link, &done);
+	return result == REDIS_OK ? FL_DONE : redis_lost(self, errno, link->errstr, err);
+}
+
 enum fl_outcome redis_flush(struct redis_sink *self, struct fl_err *err)
 {
 	struct fl_buf *out = &self->out;
 	if (out->failed)
 		return redis_no_memory(err);
+	if (self->tls && out->size > 0) {
+		enum fl_outcome outcome = flush_tls(self, err);
+		if (outcome != FL_DONE)
+			return outcome;
+		fl_buf_clear(out);
+	}
 	for (size_t done = 0; done < out->size;) {
 		ssize_t const size = write(self->link->fd, out->data + done, out->size - done);
 		if (size < 0 && errno != EINTR)

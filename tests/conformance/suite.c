@@ -104,7 +104,7 @@ static bool is_shown(FILE *page, const char *name, const char *choice, size_t si
 			is_entry = true;
 		else if (strcmp(line, ".TP\n") == 0 || strncmp(line, ".SH", 3) == 0)
 			is_entry = false;
-		if (strcmp(line, ".\\\" example\n") == 0)
+		if (strncmp(line, ".\\\" example", sizeof(".\\\" example") - 1) == 0)
 			is_example = true;
 		else if (strcmp(line, ".fi\n") == 0)
 			is_example = false;

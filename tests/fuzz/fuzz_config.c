@@ -6,9 +6,13 @@
  * type.
  */
 #include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/trust.h"
 #include "config/config.h"
 #include "target.h"
 
@@ -93,6 +97,46 @@ int stat(const char *path, struct stat *ret)
 	memset(ret, 0, sizeof(*ret));
 	ret->st_mode = strcmp(path, "/") == 0 ? S_IFDIR | 0755 : S_IFREG | 0644;
 	return access(path, 0);
+}
+
+/* In place of base/trust.c. */
+void fl_trust_account(uid_t uid, gid_t gid)
+{
+	(void)uid;
+	(void)gid;
+}
+
+int fl_trust_check(const char *path, enum fl_trust kind, struct fl_err *err)
+{
+	(void)kind;
+	return access(path, 0) == 0 ? 0 : fl_err_set(err, FL_EIO, "%s can't be read", path);
+}
+
+int fl_trust_open(const char *path, enum fl_trust kind, int *ret_fd, struct fl_err *err)
+{
+	static const char *const contents[] = { "hush\n", "-----BEGIN CERTIFICATE-----\n" };
+	int code = fl_trust_check(path, kind, err);
+	if (code < 0)
+		return code;
+	const char *content = contents[kind == FL_TRUST_DATA];
+	int fd = memfd_create("secret", MFD_CLOEXEC);
+	must(fd >= 0);
+	must(write(fd, content, strlen(content)) == (ssize_t)strlen(content));
+	must(lseek(fd, 0, SEEK_SET) == 0);
+	*ret_fd = fd;
+	return 0;
+}
+
+struct passwd *getpwnam(const char *user)
+{
+	static struct passwd root;
+	return strcmp(user, "root") == 0 ? &root : NULL;
+}
+
+struct group *getgrnam(const char *group)
+{
+	static struct group root;
+	return strcmp(group, "root") == 0 ? &root : NULL;
 }
 
 static void report(void *ctx, bool fatal, const char *line)

@@ -6,6 +6,7 @@ import tempfile
 
 import pytest
 
+from harness import certificates as authorities
 from harness.daemon import BINARY, Fastlane
 from harness.rig import Rig
 from harness.servers import MariaDB, MariaDB118, MemcachedServer, MySQL, MySQL56, Redis
@@ -56,6 +57,12 @@ def root():
     path = tempfile.mkdtemp(prefix="fastlane-")
     yield path
     shutil.rmtree(path)
+
+
+@pytest.fixture(scope="session")
+def certificates(root):
+    """The folder that harness/certificates.py describes."""
+    return authorities.make(root + "/certificates")
 
 
 @pytest.fixture

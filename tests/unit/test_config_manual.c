@@ -117,7 +117,7 @@ Test(config, example_is_right_once_its_places_are_there)
 {
 	/* What has to be there, and the sections that are commented out. */
 	char secret[] = "/tmp/fastlane-test-XXXXXX";
-	const char *const changes[][2] = { { "/var/lib/fastlane", "/tmp" },
+	const char *const changes[][2] = { { "/var/lib/fastlane", "." },
 		{ "${CREDENTIALS_DIRECTORY}/password", secret }, { ";[sink:", "[sink:" },
 		{ ";plugin = ", "plugin = " }, { ";servers = ", "servers = " },
 		{ ";sinks = ", "sinks = " } };

@@ -15,15 +15,17 @@ static const struct {
 } problems[] = {
 	{ "keys.ini",
 		"keys.ini:2: [fastlane] statedir: unknown key; did you mean state_dir? allowed "
-		"are state_dir, plugin_path, queue_bytes, transaction_bytes, on_cold, log_level, "
-		"log_format\n"
+		"are state_dir, plugin_path, queue_bytes, transaction_bytes, on_cold, user, group, "
+		"core_dumps, log_level, log_format\n"
 		"keys.ini:4: [source] usr: unknown key; did you mean user? allowed are host, "
 		"port, socket, hosts, user, password, password_file, server_id, start, heartbeat, "
-		"connect_timeout, catch_up_timeout, tls, tls_ca, on_purged, geometry, on_doubt\n"
+		"connect_timeout, catch_up_timeout, tls, tls_ca, tls_cert, tls_key, on_purged, "
+		"geometry, on_doubt\n"
 		"keys.ini:7: [source] passwort: unknown key; did you mean password? allowed are "
 		"host, port, socket, hosts, user, password, password_file, server_id, start, "
 		"heartbeat, "
-		"connect_timeout, catch_up_timeout, tls, tls_ca, on_purged, geometry, on_doubt\n"
+		"connect_timeout, catch_up_timeout, tls, tls_ca, tls_cert, tls_key, on_purged, "
+		"geometry, on_doubt\n"
 		"keys.ini:8: [sink:stall] keeps no position of its own: [fastlane] needs a "
 		"state_dir\n"
 		"keys.ini:10: [sink:stall] gat: unknown key; did you mean gate? allowed are "
@@ -112,8 +114,7 @@ static const struct {
 		"missing.ini:9: [map:users] key is missing: template of a row's key\n" },
 	{ "duplicates.ini",
 		"duplicates.ini:6: [source] user is set already, in line 5\n"
-		"(warning) duplicates.ini:8: [source] password_file: /dev/null can be read by "
-		"everybody: chmod o-r it\n"
+		"duplicates.ini:8: [source] password_file: /dev/null is not a regular file\n"
 		"duplicates.ini:8: [source] password_file: password is set as well, in line 7; "
 		"only one of them is allowed\n"
 		"duplicates.ini:9: [source] socket: host is set as well, in line 4; only one of "
@@ -182,8 +183,8 @@ static const struct {
 	{ "state.ini",
 		"state.ini:2: [fastlane] state_dir = /nowhere/at/all: must be a directory that "
 		"can be written: No such file or directory\n"
-		"state.ini:6: [source] tls_ca = /nowhere/ca.pem: must be a file that can be "
-		"read: No such file or directory\n"
+		"state.ini:6: [source] tls_ca = /nowhere/ca.pem: must be a PEM file of "
+		"certificates: /nowhere/ca.pem can't be read: No such file or directory\n"
 		"(warning) state.ini:6: [source] tls_ca has no effect without tls = yes\n"
 		"state.ini:7: [source] password_file: /nowhere/password can't be read: No such "
 		"file or directory\n" },

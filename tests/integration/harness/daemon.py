@@ -58,7 +58,9 @@ class Fastlane:
         if not {"host", "hosts"} & options.keys():
             reach["socket"] = source.socket
         self.sections = {
-            "fastlane": {"state_dir": self.dir + "/state", **dict(fastlane)},
+            # Who is not root could not look into a daemon otherwise.
+            "fastlane": {"state_dir": self.dir + "/state",
+                         **({} if os.geteuid() == 0 else {"core_dumps": "yes"}), **dict(fastlane)},
             "source": {**reach, "server_id": server_id, "heartbeat": 1, "catch_up_timeout": 4, **options},
             **{"sink:" + name: keys for name, keys in dict(sinks).items()},
             **{"map:" + name: keys for name, keys in dict(maps).items()},
@@ -116,6 +118,21 @@ class Fastlane:
         found = not self.reported and SANITIZER.search(self.log)
         self.reported = self.reported or bool(found)
         assert not found, "a sanitizer's report, see the log"
+        for secret in self.secrets():
+            assert secret not in self.log, "a password in the log"
+
+    def secrets(self):
+        """Passwords of the configuration that are not words which the log may have anyway."""
+        for keys in self.sections.values():
+            text = keys.get("password", "")
+            if "password_file" in keys:
+                try:
+                    with open(keys["password_file"]) as file:
+                        text = file.read().rstrip("\n")
+                except OSError:
+                    continue
+            if len(text) >= 8:
+                yield text
 
     def wait_for(self, condition, what, seconds=60):
         return wait_for(condition, what, seconds, self.check_running)

@@ -16,7 +16,7 @@ class SmallDisk:
         self.filler = folder + "/filler"
         os.makedirs(folder, exist_ok=True)
         self.mounted = mount and os.geteuid() == 0 and subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", "size=%d" % self.SIZE, "fastlane-test", folder],
+            ["mount", "-t", "tmpfs", "-o", "mode=0700,size=%d" % self.SIZE, "fastlane-test", folder],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         ).returncode == 0
         self.kind = "a full tmpfs" if self.mounted else "RLIMIT_FSIZE"

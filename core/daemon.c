@@ -10,10 +10,13 @@
 #include "observer.h"
 #include "regime.h"
 #include "reload.h"
+#include "summary.h"
+#include "systemd.h"
 
 enum {
 	TICK_MS = 100,
 	GIVE_UP_AFTER_MS = 4500, /* of stopping: what is safe is safe */
+	UP_AFTER_MS = 20000,	 /* of asking the source, whatever becomes of that */
 };
 
 struct daemon {
@@ -22,7 +25,7 @@ struct daemon {
 	const char *const *files;
 	uv_loop_t loop;
 	uv_async_t news; /* from any thread: look again */
-	uv_timer_t tick;
+	uv_timer_t tick, watchdog;
 	uv_signal_t sigterm, sigint, sighup;
 
 	struct fl_regime *current;
@@ -32,6 +35,8 @@ struct daemon {
 	struct fl_observer observer;
 	bool told_in_vain; /* that the next one's source does not answer */
 
+	struct fl_systemd systemd;
+	uint64_t started_at; /* uv_now */
 	bool stopping;
 	uint64_t stopped_at; /* uv_now */
 	int exit_code;	     /* FL_EXIT_OK: as the current regime says */
@@ -51,6 +56,7 @@ static void stop(struct daemon *d)
 		return;
 	d->stopping = true;
 	d->stopped_at = uv_now(&d->loop);
+	fl_systemd_stopping(&d->systemd);
 	fl_regime_stop(d->current);
 	if (d->next != NULL)
 		fl_regime_stop(d->next);
@@ -125,6 +131,7 @@ static struct fl_regime *make_regime(struct daemon *d, struct fl_config *config,
 static void reload(struct daemon *d)
 {
 	fl_info(NULL, "SIGHUP: reads %s", d->path);
+	fl_systemd_reloading(&d->systemd);
 	struct fl_config *config = fl_reload_read(d->path);
 	if (config == NULL)
 		return;
@@ -193,6 +200,7 @@ static void look_at_next(struct daemon *d)
 	fl_info(NULL, "reloaded %s: %zu sinks, %zu maps", d->path, next->config->sink_count,
 		next->config->rule_count);
 	fl_log_set_level(level);
+	fl_log_set_format(next->config->log_format);
 	d->next = NULL;
 	retire(d, d->current);
 	d->current = next;
@@ -244,6 +252,55 @@ static void look_at_current(struct daemon *d)
 	}
 }
 
+/* ---- what systemd is told ---- */
+
+/* Up is also who has asked in vain: the manager would end what is not up in time, and there would
+ * be nobody to go on once the source is back. */
+static bool is_up(const struct daemon *d)
+{
+	const struct fl_regime *r = d->current;
+	bool all_started = r->in_force;
+	for (size_t i = 0; i < r->config->sink_count; i++)
+		all_started = all_started && r->sinks[i].worker != NULL;
+	return all_started || atomic_load(&r->starter.in_vain) ||
+	       uv_now(&d->loop) - d->started_at >= UP_AFTER_MS;
+}
+
+static void make_status(struct daemon *d, char *ret, size_t size)
+{
+	struct fl_snapshot snapshot = { 0 };
+	if (!d->current->in_force)
+		snprintf(ret, size, "%s",
+			atomic_load(&d->current->starter.in_vain)
+				? "the source does not answer: it is asked again and again"
+				: "asks the source");
+	else if (fl_observer_snapshot(&d->observer, &snapshot) == 0)
+		fl_summary(&snapshot, ret, size);
+	else
+		snprintf(ret, size, "out of memory");
+	fl_arena_finish(&snapshot.arena);
+}
+
+static void tell_systemd(struct daemon *d)
+{
+	char text[sizeof(d->systemd.status)];
+	bool const in_vain = d->next != NULL && atomic_load(&d->next->starter.in_vain);
+	if (d->stopping)
+		return;
+	if (is_up(d))
+		fl_systemd_ready(&d->systemd);
+	if (d->next == NULL || in_vain)
+		fl_systemd_reloaded(&d->systemd);
+	if (!fl_systemd_wants_status(&d->systemd, uv_now(&d->loop)))
+		return;
+	make_status(d, text, sizeof(text));
+	size_t const size = strlen(text);
+	if (in_vain)
+		snprintf(text + size, sizeof(text) - size,
+			"; the new configuration's source does not answer");
+	fl_systemd_status(&d->systemd, text);
+}
+
 /* Looks at everything and does what is to be done. */
 static void look(struct daemon *d)
 {
@@ -251,6 +308,7 @@ static void look(struct daemon *d)
 	look_at_earlier(d);
 	look_at_current(d);
 	fl_observer_look(&d->observer);
+	tell_systemd(d);
 	if (!d->stopping)
 		return;
 	press_on(d);
@@ -271,6 +329,13 @@ static void on_news(uv_async_t *handle)
 static void on_tick(uv_timer_t *handle)
 {
 	look(handle->data);
+}
+
+/* From the loop itself, so that one that is stuck falls silent. */
+static void on_watchdog(uv_timer_t *handle)
+{
+	struct daemon *d = handle->data;
+	fl_systemd_alive(&d->systemd);
 }
 
 /* ---- life ---- */
@@ -304,11 +369,15 @@ static int open_loop(struct daemon *d)
 	uv_async_init(&d->loop, &d->news, on_news);
 	fl_observer_init(&d->observer, &d->loop);
 	uv_timer_init(&d->loop, &d->tick);
+	uv_timer_init(&d->loop, &d->watchdog);
 	uv_signal_init(&d->loop, &d->sigterm);
 	uv_signal_init(&d->loop, &d->sigint);
 	uv_signal_init(&d->loop, &d->sighup);
-	d->news.data = d->tick.data = d->sigterm.data = d->sigint.data = d->sighup.data = d;
+	d->news.data = d->tick.data = d->watchdog.data = d->sigterm.data = d->sigint.data =
+		d->sighup.data = d;
 	uv_timer_start(&d->tick, on_tick, TICK_MS, TICK_MS);
+	if (d->systemd.watchdog_ms > 0)
+		uv_timer_start(&d->watchdog, on_watchdog, 0, d->systemd.watchdog_ms / 2);
 	uv_signal_start(&d->sigterm, on_signal, SIGTERM);
 	uv_signal_start(&d->sigint, on_signal, SIGINT);
 	/* As nohup has it. */
@@ -372,12 +441,15 @@ int fl_daemon_run(
 	int code = begin(&d, config);
 	if (code != FL_EXIT_OK)
 		return code;
+	fl_systemd_open(&d.systemd);
 	int result = open_loop(&d);
 	if (result != 0) {
 		fl_error(NULL, "no event loop: %s", uv_strerror(result));
 		fl_regime_destroy(d.current);
+		fl_systemd_close(&d.systemd);
 		return FL_EXIT_USAGE;
 	}
+	d.started_at = uv_now(&d.loop);
 	if (fl_regime_ask(d.current, NULL, &err) == 0) {
 		fl_info(NULL, "fastlane %s, %zu sinks", FL_VERSION, config->sink_count);
 		fl_observer_follow(&d.observer, d.current);
@@ -392,6 +464,7 @@ int fl_daemon_run(
 	fl_remains_destroy(d.remains);
 	close_loop(&d);
 	fl_observer_free(&d.observer);
+	fl_systemd_close(&d.systemd);
 	fl_info(NULL, "stopped");
 	return code;
 }

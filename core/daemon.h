@@ -17,6 +17,8 @@ enum {
 	FL_EXIT_SOURCE = 3, /* the source can't be replicated from as it is */
 	FL_EXIT_SINK = 4,   /* a sink has halted */
 	FL_EXIT_EARLY = 5,  /* --until-current was stopped before all was applied */
+	FL_EXIT_NOT_READY = 6, /* --status: the daemon says so */
+	FL_EXIT_NO_ANSWER = 7, /* --status: it can't be reached, or is not understood */
 };
 
 /* To be called before the configuration is read: a SIGHUP from then on waits for fl_daemon_run(),

@@ -7,11 +7,15 @@
 #include "base/log.h"
 #include "daemon.h"
 #include "explain/explain.h"
+#include "kit/kit.h"
+#include "view/view.h"
 
 static const char usage[] =
 	"usage: fastlane -c FILE [--check | --explain CHANGE | --until-current]\n"
 	"       fastlane [-c FILE] --binlog-file FILE...\n"
+	"       fastlane {-c FILE | --url URL} {--status | --status=json | --top}\n"
 	"       fastlane --list-plugins | --plugin-help NAME | --version | --help\n"
+	"       fastlane --test-plugin FILE.so [NAME=VALUE...] [--backend-option NAME]\n"
 	"\n"
 	"Follows a MySQL or MariaDB server's row-based binary log and keeps caches right.\n"
 	"\n"
@@ -24,15 +28,21 @@ static const char usage[] =
 	"      --binlog-file FILE...  read these binlog files instead of the source, in this "
 	"order,\n"
 	"                       and end; without a configuration they are printed, as JSON\n"
+	"      --status         what the running daemon says of itself; --status=json: as JSON\n"
+	"      --top            the same, on the whole terminal, again each second; q quits\n"
+	"      --url URL        where it is, in place of the file's [http] listen\n"
 	"      --list-plugins   the sinks that can be configured\n"
 	"      --plugin-help NAME  a sink's options\n"
+	"      --test-plugin FILE.so  try a sink's module out, with these options; see "
+	"fastlane(1)\n"
 	"      --version\n"
 	"      --help\n"
 	"\n"
 	"Ends with 0 when all is well, 1 for wrong arguments or a system that lacks something,\n"
 	"2 for a wrong configuration, 3 for a source that can't be replicated from as it is,\n"
-	"4 if a sink has halted, 5 if --until-current was stopped too early. SIGTERM and SIGINT "
-	"end it in order, a second one at once.\n"
+	"4 if a sink has halted, 5 if --until-current was stopped too early, 6 if --status finds\n"
+	"the daemon not ready, 7 if it does not answer. SIGTERM and SIGINT end it in order, a\n"
+	"second one at once.\n"
 	"SIGHUP has it read the configuration anew; a wrong one is refused and the old one goes "
 	"on.\n";
 
@@ -40,6 +50,15 @@ static void report(void *ctx, bool fatal, const char *line)
 {
 	(void)ctx;
 	fprintf(stderr, "%s%s\n", fatal ? "" : "warning: ", line);
+}
+
+/* What is wrong with the configuration of a daemon, where its log is not for people alone. */
+static void report_logged(void *ctx, bool fatal, const char *line)
+{
+	if (fl_log_format() == FL_LOG_TEXT)
+		report(ctx, fatal, line);
+	else
+		fl_log(fatal ? FL_LEVEL_ERROR : FL_LEVEL_WARN, NULL, "%s", line);
 }
 
 static void list_plugin(void *ctx, const char *name, const char *file,
@@ -102,23 +121,51 @@ static int check_tables(const struct fl_config *config, const char *path)
 	return problems == 0 ? FL_EXIT_OK : FL_EXIT_CONFIG;
 }
 
+/* By the URL, or else where the file says that the daemon listens. */
+static int view(const char *path, const char *url, enum fl_view what)
+{
+	static const int codes[] = { FL_EXIT_OK, FL_EXIT_NOT_READY, FL_EXIT_NO_ANSWER,
+		FL_EXIT_USAGE };
+	char listen[256] = "";
+	struct fl_err err = { 0 };
+	if (url == NULL) {
+		int code = fl_config_value(path, "http", "listen", listen, sizeof(listen), &err);
+		if (code == 0 && *listen == '\0')
+			code = fl_err_set(&err, FL_EINVAL,
+				"%s has no [http] listen: its daemon can't be asked", path);
+		if (code != 0) {
+			fprintf(stderr, "%s\n", err.text);
+			return code == FL_ENOMEM ? FL_EXIT_USAGE : FL_EXIT_CONFIG;
+		}
+	}
+	enum fl_view_result result = fl_view_run(url != NULL ? url : listen, what, &err);
+	if (result == FL_VIEW_NO_ANSWER || result == FL_VIEW_FAILED)
+		fprintf(stderr, "fastlane: %s\n", err.text);
+	return codes[result];
+}
+
 static int run(const char *path, bool check, const char *change, bool until_current,
 	const char *const *files)
 {
 	struct fl_config *config = NULL;
 	/* Rules can be explained before there is a source. */
 	bool const alone = files != NULL || change != NULL;
-	if (!check && change == NULL)
+	if (!check && change == NULL) {
+		fl_log_set_format(FL_LOG_AUTO);
 		fl_daemon_prepare();
-	int problems = path != NULL ? fl_config_load(path, alone, report, NULL, &config)
-				    : fl_config_for_stdout(report, NULL, &config);
+	}
+	int problems = path != NULL ? fl_config_load(path, alone, report_logged, NULL, &config)
+				    : fl_config_for_stdout(report_logged, NULL, &config);
 	int code = FL_EXIT_OK;
 	if (problems != 0) {
+		char text[1024];
 		if (problems > 0)
-			fprintf(stderr, "%s: %d error%s\n", path != NULL ? path : "fastlane",
-				problems, problems > 1 ? "s" : "");
+			snprintf(text, sizeof(text), "%s: %d error%s",
+				path != NULL ? path : "fastlane", problems,
+				problems > 1 ? "s" : "");
 		else
-			fprintf(stderr, "fastlane: out of memory\n");
+			snprintf(text, sizeof(text), "fastlane: out of memory");
+		report_logged(NULL, true, text);
 		code = FL_EXIT_CONFIG;
 	} else if (check) {
 		code = check_tables(config, path);
@@ -126,6 +173,7 @@ static int run(const char *path, bool check, const char *change, bool until_curr
 		code = explain(config, path, change);
 	} else {
 		fl_log_set_level(config->log_level);
+		fl_log_set_format(config->log_format);
 		code = fl_daemon_run(config, path, until_current, files);
 		config = NULL;
 	}
@@ -153,6 +201,10 @@ int main(int argc, char **argv)
 		BINLOG_FILE,
 		LIST_PLUGINS,
 		PLUGIN_HELP,
+		TEST_PLUGIN,
+		STATUS,
+		TOP,
+		URL,
 		VERSION,
 		HELP
 	};
@@ -164,13 +216,19 @@ int main(int argc, char **argv)
 		{ "binlog-file", required_argument, NULL, BINLOG_FILE },
 		{ "list-plugins", no_argument, NULL, LIST_PLUGINS },
 		{ "plugin-help", required_argument, NULL, PLUGIN_HELP },
+		{ "test-plugin", required_argument, NULL, TEST_PLUGIN },
+		{ "status", optional_argument, NULL, STATUS },
+		{ "top", no_argument, NULL, TOP },
+		{ "url", required_argument, NULL, URL },
 		{ "version", no_argument, NULL, VERSION },
 		{ "help", no_argument, NULL, HELP },
 		{ 0 },
 	};
 	const char *path = NULL;
 	bool check = false, until_current = false;
-	const char *file = NULL, *change = NULL;
+	const char *file = NULL, *change = NULL, *url = NULL;
+	int views = 0;
+	enum fl_view what = FL_VIEW_STATUS;
 	/* Only the characters' classes and messages follow the user's locale; numbers never do. */
 	fill_standard_streams();
 	setlocale(LC_CTYPE, "");
@@ -201,6 +259,26 @@ int main(int argc, char **argv)
 			return list_plugins();
 		case PLUGIN_HELP:
 			return plugin_help(optarg);
+		case TEST_PLUGIN:
+			return fl_kit_run(optarg, argv + optind);
+		case STATUS:
+			if (optarg != NULL && strcmp(optarg, "json") != 0) {
+				fprintf(stderr,
+					"--status=%s: it is --status or --status=json, see "
+					"fastlane --help\n",
+					optarg);
+				return FL_EXIT_USAGE;
+			}
+			what = optarg != NULL ? FL_VIEW_JSON : FL_VIEW_STATUS;
+			views++;
+			break;
+		case TOP:
+			what = FL_VIEW_TOP;
+			views++;
+			break;
+		case URL:
+			url = optarg;
+			break;
 		case VERSION:
 			printf("fastlane %s\n", FL_VERSION);
 			return FL_EXIT_OK;
@@ -213,6 +291,13 @@ int main(int argc, char **argv)
 		}
 	}
 	int const modes = check + until_current + (change != NULL);
+	if (views > 0 || url != NULL) {
+		if (views == 1 && modes == 0 && file == NULL && optind == argc &&
+			(path == NULL) != (url == NULL))
+			return view(path, url, what);
+		fputs(usage, stderr);
+		return FL_EXIT_USAGE;
+	}
 	if (file == NULL ? path == NULL || optind < argc || modes > 1 : modes > 0) {
 		fputs(usage, stderr);
 		return FL_EXIT_USAGE;

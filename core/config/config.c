@@ -159,6 +159,7 @@ static void check_sections(struct fl_loader *l)
 static void load_fastlane(struct fl_loader *l)
 {
 	static const char *const levels[] = { "error", "warn", "info", "debug" };
+	static const char *const formats[] = { "auto", "text", "json", "journal" };
 	const struct fl_option *keys = fl_config_keys("fastlane");
 	const struct fl_section *section = fl_loader_section(l, "fastlane");
 	struct fl_options *options = fl_options_create_for("fastlane", keys);
@@ -182,6 +183,9 @@ static void load_fastlane(struct fl_loader *l)
 	for (enum fl_level level = FL_LEVEL_ERROR; level <= FL_LEVEL_DEBUG; level++)
 		if (strcmp(s->text(s->ctx, "log_level"), levels[level]) == 0)
 			c->log_level = level;
+	for (enum fl_log_format format = FL_LOG_AUTO; format <= FL_LOG_JOURNAL; format++)
+		if (strcmp(s->text(s->ctx, "log_format"), formats[format]) == 0)
+			c->log_format = format;
 }
 
 static void collect_plugin(void *ctx, const char *name, const char *file,
@@ -293,6 +297,7 @@ int fl_config_read(FILE *file, const char *name, bool for_files,
 	l.sections = fl_config_file_read(file, &memory->arena, &l.problems);
 	if (l.sections != NULL || l.problems.fatal == 0) {
 		check_sections(&l);
+		fl_loader_credentials(&l);
 		load_fastlane(&l);
 		fl_loader_source(&l);
 		fl_loader_http(&l);

@@ -5,6 +5,7 @@
 #ifndef FL_CONFIG_H
 #define FL_CONFIG_H
 
+#include "base/log.h"
 #include "http/listen.h"
 #include "map/map.h"
 #include "sink/plugin.h"
@@ -35,6 +36,7 @@ struct fl_config {
 	uint64_t queue_bytes;	    /* of each sink's queue */
 	uint64_t transaction_bytes; /* beyond it a transaction is passed on in parts */
 	enum fl_level log_level;
+	enum fl_log_format log_format;
 	enum fl_on_doubt on_doubt;
 	enum fl_on_cold on_cold;
 	struct fl_source_config source;
@@ -61,6 +63,12 @@ int fl_config_read(FILE *file, const char *name, bool for_files,
 int fl_config_for_stdout(
 	void (*report)(void *ctx, bool fatal, const char *line), void *ctx, struct fl_config **ret);
 void fl_config_destroy(struct fl_config *config);
+
+/* The value of one key, of a file that is otherwise not looked at: neither need its plugins, places
+ * and passwords be there for the caller. Empty if it is not set. 0; FL_EIO, FL_EINVAL: the file can't
+ * be read as one, with file and line; FL_ENOMEM. */
+int fl_config_value(const char *path, const char *section, const char *key, char *ret, size_t size,
+	struct fl_err *err);
 
 /* The line of the file that sets this key of the map; that of its section where none does, or for
  * NULL. */

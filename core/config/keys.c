@@ -170,6 +170,12 @@ static const struct fl_option fastlane_keys[] = {
 		.choices = "error|warn|info|debug",
 		.fallback = "info",
 		.help = "the least important entries to log" },
+	{ .name = "log_format",
+		.type = FL_OPTION_CHOICE,
+		.choices = "auto|text|json|journal",
+		.fallback = "auto",
+		.help = "how entries are written; auto: as LOG_FORMAT of the environment says, "
+			"else as fits standard error" },
 	{ .name = NULL },
 };
 

@@ -33,6 +33,10 @@ const struct fl_section *fl_loader_section(const struct fl_loader *loader, const
 void fl_loader_set_all(struct fl_loader *loader, const struct fl_section *section,
 	const struct fl_option *declared, struct fl_options *options);
 
+/* credentials.c: puts the folder's name in place of ${CREDENTIALS_DIRECTORY} at values' beginnings.
+ */
+void fl_loader_credentials(struct fl_loader *loader);
+
 /* map.c: each [map:NAME], once the sinks are known; and at the end, what nobody uses. */
 void fl_loader_maps(struct fl_loader *loader);
 void fl_loader_check_use(struct fl_loader *loader);

@@ -2,6 +2,7 @@
  *
  * Which page is whose, and what no page is to see.
  */
+#include "http/page.h"
 #include "http/private.h"
 
 #include <strings.h>
@@ -120,7 +121,20 @@ static bool answer_ready(struct fl_http *http, struct fl_request *request, struc
 	return true;
 }
 
+static bool answer_page(struct fl_http *http, struct fl_request *request, struct fl_reply *reply)
+{
+	(void)http;
+	(void)request;
+	struct fl_bytes const page = fl_page_text();
+	reply->status = MHD_HTTP_OK;
+	reply->type = "text/html; charset=utf-8";
+	reply->policy = fl_page_policy();
+	fl_buf_append(&reply->body, page.data, page.size);
+	return true;
+}
+
 static const struct fl_route routes[] = {
+	{ "/", answer_page },
 	{ "/health", answer_health },
 	{ "/ready", answer_ready },
 	{ "/status", answer_status },

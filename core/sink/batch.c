@@ -13,6 +13,16 @@ static const uint64_t PUBLISH_NS = 10000000000;
 void fl_worker_settled(void *ctx, uint64_t batch)
 {
 	struct fl_worker *w = ctx;
+	uv_thread_t const caller = uv_thread_self();
+	if (!uv_thread_equal(&caller, &w->own)) {
+		atomic_store(&w->misuse, MISUSE_THREAD);
+		return;
+	}
+	if (batch > w->batch_id) {
+		w->misused_id = batch;
+		atomic_store(&w->misuse, MISUSE_ID);
+		return;
+	}
 	int64_t const now_us = fl_now_us();
 	size_t head = 0;
 	bool moved = false;

@@ -246,6 +246,28 @@ int fl_plugin_load(const char *name, const struct fl_sink_plugin **ret, struct f
 	return code < 0 ? code : load_file(name, file, ret, err);
 }
 
+int fl_plugin_load_file(const char *path, const struct fl_sink_plugin **ret, struct fl_err *err)
+{
+	char name[NAME_LIMIT + 1] = "", file[PATH_LIMIT];
+	const char *base = strrchr(path, '/');
+	size_t const tail = sizeof(suffix) - 1;
+	base = base != NULL ? base + 1 : path;
+	size_t const size = strlen(base);
+	if (size > tail && size - tail <= NAME_LIMIT && strcmp(base + size - tail, suffix) == 0)
+		memcpy(name, base, size - tail);
+	if (!is_plain(name))
+		return fl_err_set(err, FL_EINVAL,
+			"%s is no module: its name is to be that of the plugin, A-Z, a-z, 0-9, _ "
+			"and -, "
+			"and %s",
+			path, suffix);
+	/* Without a slash it would be looked for among the system's libraries. */
+	if (snprintf(file, sizeof(file), "%s%s", base == path ? "./" : "", path) >=
+		(int)sizeof(file))
+		return fl_err_set(err, FL_EINVAL, "the path is too long");
+	return load_file(name, file, ret, err);
+}
+
 static int compare_names(const void *a, const void *b)
 {
 	return strcmp(a, b);

@@ -19,6 +19,10 @@ void fl_plugins_finish(void);
  * wrong size, another name inside, missing mandatory entries, an option declared wrongly. */
 int fl_plugin_load(const char *name, const struct fl_sink_plugin **ret, struct fl_err *err);
 
+/* The same of a file that is named by its path, in no directory of the search path: the name is
+ * that of the file. */
+int fl_plugin_load_file(const char *path, const struct fl_sink_plugin **ret, struct fl_err *err);
+
 /* Calls `each` for every module found, loaded or refused (plugin NULL, err set), by name. */
 void fl_plugins_each(void (*each)(void *ctx, const char *name, const char *file,
 			     const struct fl_sink_plugin *plugin, const struct fl_err *err),

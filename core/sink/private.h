@@ -30,6 +30,13 @@ struct fl_tally {
 	} ages[FL_TALLY_AGES];
 };
 
+/* What a plugin must not do, and has done: nothing that it says is believed any more. */
+enum misuse {
+	MISUSE_NONE,
+	MISUSE_THREAD, /* settled() from a thread that is not the sink's */
+	MISUSE_ID,     /* settled() of a batch that was never submitted */
+};
+
 /* A batch that the sink has taken: its position is safe once the sink says so. */
 struct pending {
 	uint64_t id;
@@ -58,7 +65,11 @@ struct fl_worker {
 	struct fl_buf shown; /* the position that the sink has for certain */
 	atomic_int_fast64_t oldest_us;
 
+	atomic_int misuse; /* enum misuse; any thread */
+
 	/* The thread's alone. */
+	uv_thread_t own; /* itself */
+	uint64_t misused_id;
 	struct fl_host host;
 	uint64_t memory; /* the plugin's, from one instance to the next */
 	void *self;

@@ -211,9 +211,45 @@ void fl_worker_set_state(struct fl_worker *w, enum fl_worker_state state)
 	w->config->changed(w->config->changed_ctx);
 }
 
+/* Whether a call did what it must not, or ended as it can't, and how. Nothing that such a plugin
+ * says counts: what was settled before stays so, and all else is sent again once somebody has
+ * mended it. */
+static bool is_faulty(const struct fl_worker *w, enum fl_outcome outcome, struct fl_err *ret_why)
+{
+	char what[160];
+	switch ((enum misuse)atomic_load(&w->misuse)) {
+	case MISUSE_THREAD:
+		snprintf(what, sizeof(what),
+			"settled() was called from another thread than the sink's");
+		break;
+	case MISUSE_ID:
+		snprintf(what, sizeof(what),
+			"settled(%llu) was called where %llu is the last batch submitted",
+			(unsigned long long)w->misused_id, (unsigned long long)w->batch_id);
+		break;
+	default:
+		if ((unsigned)outcome <= FL_FAILED)
+			return false;
+		snprintf(what, sizeof(what), "a call returned %d, which is no outcome",
+			(int)outcome);
+	}
+	fl_err_set(ret_why, FL_EFATAL, "%s: the plugin is faulty: try it with --test-plugin", what);
+	return true;
+}
+
 enum fl_end fl_worker_outcome(
 	struct fl_worker *w, enum fl_outcome outcome, const struct fl_err *err)
 {
+	struct fl_err why;
+	if (is_faulty(w, outcome, &why)) {
+		outcome = FL_FAILED;
+		err = &why;
+	} else if (outcome >= FL_RETRY) {
+		bool const silent = err->text[0] == '\0';
+		fl_err_set(&why, err->code, "%.*s", (int)sizeof(err->text) - 1,
+			silent ? "the plugin does not say why" : err->text);
+		err = &why;
+	}
 	switch (outcome) {
 	case FL_DONE:
 		fl_worker_settled(w, w->batch_id);
@@ -251,6 +287,9 @@ static enum fl_end open_plugin(struct fl_worker *w)
 {
 	struct fl_err err = { 0 };
 	void *self = NULL;
+	/* What the last instance left pending is nothing that this one could settle. */
+	w->batch_id = 0;
+	w->pending_count = 0;
 	fl_worker_call_begins(w);
 	enum fl_outcome outcome =
 		w->config->plugin->open(&w->host, w->config->settings, &self, &err);
@@ -260,8 +299,6 @@ static enum fl_end open_plugin(struct fl_worker *w)
 		uv_mutex_lock(&w->mutex);
 		w->self = w->interruptible = self;
 		uv_mutex_unlock(&w->mutex);
-		w->batch_id = 0;
-		w->pending_count = 0;
 		w->tally = (struct fl_tally){ 0 };
 		w->broken = false;
 	} else {
@@ -305,6 +342,7 @@ static void back_off(struct fl_worker *w)
 static void run(void *ctx)
 {
 	struct fl_worker *w = ctx;
+	w->own = uv_thread_self();
 	fl_thread_name("sink", w->config->name);
 	enum fl_end end;
 	for (;;) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What every sink must do. See conformance.h.
+ * What every sink must do, as far as it takes a look at its target. See conformance.h; the rest is
+ * core/kit's.
  */
 #include "conformance.h"
 
@@ -53,44 +54,6 @@ static enum fl_outcome submit_until_it_fails(struct sink *sink, unsigned first, 
 		if (progress != NULL)
 			sem_post(progress);
 	}
-}
-
-Test(conformance, the_table_is_sound)
-{
-	const struct fl_sink_plugin *plugin = load_plugin();
-	cr_assert_eq(plugin->abi_major, FL_ABI_MAJOR);
-	cr_assert_leq(plugin->abi_minor, FL_ABI_MINOR);
-	cr_assert_eq(plugin->size, sizeof(struct fl_sink_plugin));
-	cr_assert_str_eq(plugin->name, subject.plugin);
-	cr_assert(plugin->summary != NULL && plugin->options != NULL);
-	cr_assert((plugin->takes & FL_TAKES_OPERATIONS) != 0 || plugin->takes == FL_TAKES_CHANGES);
-	cr_assert(plugin->open != NULL && plugin->submit != NULL && plugin->close != NULL);
-	cr_assert_eq(plugin->position != NULL, subject.keeps_position);
-	for (const struct fl_option *o = plugin->options; o->name != NULL; o++) {
-		struct fl_err err;
-		cr_assert(o->help != NULL, "%s has no help", o->name);
-		if (o->check != NULL && o->fallback != NULL)
-			cr_assert(o->check(o->fallback, &err), "%s: %s", o->name, err.text);
-	}
-}
-
-Test(conformance, the_module_exports_one_symbol)
-{
-	char line[1024], symbol[256], type;
-	unsigned count = 0;
-	snprintf(line, sizeof(line), "nm -D --defined-only '%s'", getenv("FL_PLUGIN"));
-	FILE *nm = popen(line, "re");
-	cr_assert(nm != NULL);
-	while (fgets(line, sizeof(line), nm) != NULL) {
-		if (sscanf(line, "%*x %c %255s", &type, symbol) != 2)
-			continue;
-		if (strncmp(symbol, "__", 2) == 0)
-			continue; /* a sanitizer's */
-		cr_expect_str_eq(symbol, FL_SINK_SYMBOL);
-		count++;
-	}
-	cr_assert_eq(pclose(nm), 0);
-	cr_assert_eq(count, 1);
 }
 
 /* In the page an option is a line ".BR name" or ".B name" behind ".TP". */
@@ -315,15 +278,6 @@ Test(conformance, an_interrupted_instance_does_nothing_more)
 	cr_assert_eq(submit_until_it_fails(&sink, 1, NULL), FL_RETRY);
 	sink_close(&sink);
 	cr_assert(subject.holds(1, 0, 0));
-}
-
-Test(conformance, closing_with_batches_under_way_leaks_nothing)
-{
-	struct sink sink;
-	open_sink(&sink);
-	free(sink_position(&sink));
-	submit_all(&sink, 1, 3);
-	sink_close(&sink);
 }
 
 Test(conformance, a_target_that_dies_is_survived_by_opening_anew_and_sending_again)

@@ -22,8 +22,8 @@ def test_version_help_and_plugins_are_told():
 
     done = command("--help")
     assert (done.returncode, done.stderr) == (OK, "")
-    for option in ("-c", "--check", "--list-plugins", "--plugin-help", "--until-current", "--binlog-file", "--explain",
-                   "--version", "--help"):
+    for option in ("-c", "--check", "--list-plugins", "--plugin-help", "--test-plugin", "--until-current", "--binlog-file", "--explain",
+                   "--status", "--top", "--url", "--version", "--help"):
         assert option in done.stdout, option
 
     done = command("--list-plugins")
@@ -39,8 +39,10 @@ def test_version_help_and_plugins_are_told():
 
 
 @pytest.mark.parametrize("arguments", [
-    ["--no-such-option"], [], ["-c"], ["--plugin-help"], ["-c", "a", "unexpected"],
+    ["--no-such-option"], [], ["-c"], ["--plugin-help"], ["--test-plugin"], ["-c", "a", "unexpected"],
     ["--explain", "x"], ["-c", "a", "--explain"], ["-c", "a", "--check", "--explain", "x"],
+    ["--status"], ["--top"], ["--url", "a"], ["--status=xml", "--url", "a"], ["--status", "--top", "--url", "a"],
+    ["--status", "-c", "a", "--url", "b"], ["--status", "--check", "-c", "a"], ["--status", "--url", "a", "json"],
 ])
 def test_a_wrong_command_line_is_refused(arguments):
     done = command(*arguments)

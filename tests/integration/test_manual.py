@@ -2,6 +2,7 @@
 """The manual's examples are tried: each is taken by --check, and what it says becomes of a change is what
 --explain makes of it."""
 
+import contextlib
 import glob
 import itertools
 import json
@@ -15,7 +16,8 @@ import pytest
 from harness import manual
 from harness.daemon import BINARY, ENVIRONMENT, PLUGINS, Fastlane, command
 from harness.explained import explain
-from harness.servers import MariaDB
+from harness.servers import MariaDB, free_port
+from harness.wait import wait_for
 
 OUTPUTS = manual.all_blocks("output")
 EXAMPLES = manual.all_blocks("example")
@@ -217,11 +219,29 @@ def test_every_key_of_a_map_is_shown_with_what_it_does():
         assert block.changes, block.where
 
 
+@contextlib.contextmanager
+def daemon_for(script, folder, environment):
+    """One that is ready, where it is asked."""
+    if "--status" not in script:
+        yield
+        return
+    start = [BINARY, "-c", "fastlane.ini"]
+    with open(folder + "/log", "a") as log:
+        daemon = subprocess.Popen(start, cwd=folder, env=environment, stdout=log, stderr=log)
+    try:
+        wait_for(lambda: command("-c", folder + "/fastlane.ini", "--status").returncode == 0, "it is ready")
+        yield
+    finally:
+        daemon.terminate()
+        assert daemon.wait(20) == 0, open(folder + "/log").read()
+
+
 def test_commands_of_the_page_print_what_it_says(start_server, redis, folder):
     """All in the page's order: a later one may need what an earlier one has made."""
     blocks = manual.blocks_of("fastlane.1")
     options = re.findall(r"(?m)^ *(?:-c, )?(--[a-z-]+)", command("--help").stdout)
-    assert len(options) == 9
+    assert len(options) == 13
+    options.remove("--top")  # test_view.py has a terminal for it
     runs = [block for block in blocks if block.kind == "run"]
     for option in options:
         assert any(option + " " in line + " " for block in runs if option in block.entry
@@ -234,12 +254,15 @@ def test_commands_of_the_page_print_what_it_says(start_server, redis, folder):
     found = glob.glob("%s/**/%s" % (mariadb.dir, log), recursive=True)
     shutil.copy(found[0], folder + "/binlog.000001")
     os.mkdir(folder + "/state")
+    port = free_port()
+    environment = {**ENVIRONMENT, "FASTLANE_PLUGIN_PATH": PLUGINS,  # those of the tests are none of its
+                   "PATH": os.path.dirname(BINARY) + ":" + os.environ["PATH"]}
     for block in blocks:
         if block.kind == "file":
             text = block.text
             for place, there in (("/var/lib/fastlane", folder + "/state"), ("3306", str(mariadb.port)),
                                  ("/etc/fastlane/password", folder + "/password"),
-                                 ("6379", str(redis.port))):
+                                 ("6379", str(redis.port)), ("9306", str(port))):
                 text = text.replace(place, there)
             for name, content in ((block.words, text), ("password", "repl\n")):
                 with open("%s/%s" % (folder, name), "w") as file:
@@ -253,11 +276,10 @@ def test_commands_of_the_page_print_what_it_says(start_server, redis, folder):
                 script += line[2 * is_command:] + "\n"
             else:
                 expected.append(line)
-        done = subprocess.run(
-            ["bash", "-e", "-c", script], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            text=True, timeout=60, env={
-                **ENVIRONMENT, "FASTLANE_PLUGIN_PATH": PLUGINS,  # those of the tests are none of its
-                "PATH": os.path.dirname(BINARY) + ":" + os.environ["PATH"]})
+        with daemon_for(script, folder, environment):
+            done = subprocess.run(
+                ["bash", "-e", "-c", script.replace("9306", str(port))], cwd=folder, stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE, text=True, timeout=60, env=environment)
         assert done.returncode == 0, "%s\n%s%s" % (block.where, script, done.stderr)
         pattern = "".join(".*" if line == "..." else re.escape(line).replace(r"\.\.\.", ".*") + "\n"
                           for line in expected)

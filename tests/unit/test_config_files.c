@@ -2,6 +2,8 @@
  *
  * Files themselves: their bytes, where they end, who can read them.
  */
+#include <fcntl.h>
+
 #include "config_fixture.h"
 
 #define SOURCE "[source]\n"
@@ -43,6 +45,14 @@ Test(config, bytes_that_editors_add_are_no_harm_and_others_are_refused)
 	}
 }
 
+static void put_file(const char *path, const char *content)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	cr_assert_geq(fd, 0);
+	cr_assert_eq(write(fd, content, strlen(content)), (ssize_t)strlen(content));
+	close(fd);
+}
+
 Test(config, password_comes_from_a_file_that_others_should_not_read)
 {
 	for (unsigned open = 0; open < 2; open++) {
@@ -66,6 +76,47 @@ Test(config, password_comes_from_a_file_that_others_should_not_read)
 		unlink(path);
 		unlink(secret);
 	}
+}
+
+/* The folder that systemd names; else the configuration's own, so that it can be checked by hand.
+ */
+Test(config, credentials_directory_stands_for_the_folder_that_is_named_or_the_own_one)
+{
+	char own[] = "/tmp/fastlane-test-XXXXXX", named[] = "/tmp/fastlane-test-XXXXXX";
+	char in_own[60], in_named[60], path[60];
+	static const char content[] = SOURCE "password_file = ${CREDENTIALS_DIRECTORY}/word\n" BODY;
+	cr_assert(mkdtemp(own) != NULL && mkdtemp(named) != NULL);
+	snprintf(in_own, sizeof(in_own), "%s/word", own);
+	snprintf(in_named, sizeof(in_named), "%s/word", named);
+	snprintf(path, sizeof(path), "%s/fastlane.ini", own);
+	put_file(in_own, "by hand");
+	put_file(in_named, "of the service");
+	put_file(path, content);
+	for (unsigned i = 0; i < 3; i++) {
+		static const char *const expected[] = { "by hand", "of the service", "by hand" };
+		const char *const set[] = { NULL, named, "" };
+		if (set[i] != NULL)
+			setenv("CREDENTIALS_DIRECTORY", set[i], 1);
+		struct fl_config *config = load_good(path);
+		cr_expect_str_eq(config->source.password, expected[i]);
+		fl_config_destroy(config);
+	}
+	setenv("CREDENTIALS_DIRECTORY", "/nowhere", 1);
+	char told[200];
+	struct fl_buf got = { 0 };
+	struct fl_config *config = NULL;
+	snprintf(told, sizeof(told),
+		"%s:2: [source] password_file: /nowhere/word can't be read: No such file or "
+		"directory\n",
+		path);
+	cr_expect_eq(load(path, &got, &config), 1);
+	cr_expect_str_eq(got.data, told);
+	fl_buf_finish(&got);
+	unlink(in_own);
+	unlink(in_named);
+	unlink(path);
+	rmdir(own);
+	rmdir(named);
 }
 
 Test(config, file_that_is_not_there_is_a_problem)

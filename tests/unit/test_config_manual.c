@@ -115,20 +115,32 @@ static void replace(struct fl_buf *out, const char *text, const char *from, cons
 
 Test(config, example_is_right_once_its_places_are_there)
 {
-	struct fl_buf example = { 0 }, placed = { 0 }, done = { 0 };
-	char secret[] = "/tmp/fastlane-test-XXXXXX", path[] = "/tmp/fastlane-test-XXXXXX";
+	/* What has to be there, and the sections that are commented out. */
+	char secret[] = "/tmp/fastlane-test-XXXXXX";
+	const char *const changes[][2] = { { "/var/lib/fastlane", "/tmp" },
+		{ "${CREDENTIALS_DIRECTORY}/password", secret }, { ";[sink:", "[sink:" },
+		{ ";plugin = ", "plugin = " }, { ";servers = ", "servers = " },
+		{ ";sinks = ", "sinks = " } };
+	struct fl_buf text = { 0 };
 	write_file(secret, 0600, "x", 1);
-	read_all(TEST_SOURCES "/etc/fastlane.ini", &example);
-	replace(&placed, example.data, "/var/lib/fastlane", "/tmp");
-	replace(&done, placed.data, "/etc/fastlane/password", secret);
-	write_file(path, 0600, done.data, done.size - 1);
-	struct fl_config *config = load_good(path);
-	cr_expect_eq(config->sink_count, 3);
-	cr_expect_eq(config->rule_count, 2);
-	fl_config_destroy(config);
-	fl_buf_finish(&example);
-	fl_buf_finish(&placed);
-	fl_buf_finish(&done);
-	unlink(path);
+	read_all(TEST_SOURCES "/etc/fastlane.ini", &text);
+	for (size_t i = 0; i < sizeof(changes) / sizeof(*changes); i++) {
+		struct fl_buf changed = { 0 };
+		cr_expect_not_null(strstr(text.data, changes[i][0]), "%s", changes[i][0]);
+		replace(&changed, text.data, changes[i][0], changes[i][1]);
+		fl_buf_finish(&text);
+		text = changed;
+		if (i != 1 && i + 1 != sizeof(changes) / sizeof(*changes))
+			continue;
+		/* As it is, and with all of its sections. */
+		char path[] = "/tmp/fastlane-test-XXXXXX";
+		write_file(path, 0600, text.data, text.size - 1);
+		struct fl_config *config = load_good(path);
+		cr_expect_eq(config->sink_count, i == 1 ? 1 : 3);
+		cr_expect_eq(config->rule_count, 2);
+		fl_config_destroy(config);
+		unlink(path);
+	}
+	fl_buf_finish(&text);
 	unlink(secret);
 }

@@ -15,7 +15,8 @@ static const struct {
 } problems[] = {
 	{ "keys.ini",
 		"keys.ini:2: [fastlane] statedir: unknown key; did you mean state_dir? allowed "
-		"are state_dir, plugin_path, queue_bytes, transaction_bytes, on_cold, log_level\n"
+		"are state_dir, plugin_path, queue_bytes, transaction_bytes, on_cold, log_level, "
+		"log_format\n"
 		"keys.ini:4: [source] usr: unknown key; did you mean user? allowed are host, "
 		"port, socket, hosts, user, password, password_file, server_id, start, heartbeat, "
 		"connect_timeout, catch_up_timeout, tls, tls_ca, on_purged, geometry, on_doubt\n"
@@ -26,7 +27,7 @@ static const struct {
 		"keys.ini:8: [sink:stall] keeps no position of its own: [fastlane] needs a "
 		"state_dir\n"
 		"keys.ini:10: [sink:stall] gat: unknown key; did you mean gate? allowed are "
-		"plugin, gate, output, match, coalesce, max_batch_ops, max_batch_bytes\n"
+		"plugin, gate, output, turnstile, match, coalesce, max_batch_ops, max_batch_bytes\n"
 		"keys.ini:16: [map:users] keys: unknown key; did you mean key? allowed "
 		"are " MAP_KEYS "\n"
 		"keys.ini:17: [map:users] colour: unknown key; allowed are " MAP_KEYS "\n" },

@@ -62,6 +62,48 @@ Test(worker, a_failure_halts_it_and_keeps_the_position_before)
 	expect_saved("1 pos=200 gtid=- file=b.1");
 }
 
+/* One that is faulty halts it, and moves no position. */
+static void expect_halt_at_300(void)
+{
+	struct fl_seat *seat = give_seat(200);
+	push(seat, 300, true);
+	wait_for(FL_WORKER_HALTED);
+	fl_seat_unref(seat);
+	expect_calls("o 200 300 c ");
+	expect_saved("1 pos=200 gtid=- file=b.1");
+}
+
+static void settle_200(void)
+{
+	struct fl_seat *seat = give_seat(100);
+	push(seat, 200, true);
+	end_seat(seat, FL_SEAT_LEFT);
+	wait_for(FL_WORKER_WAITING);
+}
+
+Test(worker, settling_what_was_not_submitted_halts_it)
+{
+	settle_200();
+	sink.leaves_pending = true;
+	sink.claims = 1;
+	expect_halt_at_300();
+}
+
+Test(worker, settling_from_another_thread_halts_it)
+{
+	settle_200();
+	sink.leaves_pending = true;
+	sink.claims_from_thread = true;
+	expect_halt_at_300();
+}
+
+Test(worker, an_outcome_that_is_none_halts_it)
+{
+	settle_200();
+	sink.nonsense = (enum fl_outcome)7;
+	expect_halt_at_300();
+}
+
 Test(worker, in_the_next_seat_it_skips_what_it_has)
 {
 	struct fl_seat *seat = give_seat(100), *next = fl_seat_create(1 << 20);

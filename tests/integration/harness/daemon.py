@@ -16,8 +16,12 @@ TEST_PLUGINS = os.path.join(BUILD, "tests", "support", "plugins")
 
 SANITIZER = re.compile(r"(Address|Leak|Thread|UndefinedBehavior)Sanitizer|runtime error:")
 
+# What a service manager, or a shell that has its variables, would have tests behave by.
+OUTSIDE = {"LOG_FORMAT", "JOURNAL_STREAM", "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID",
+           "CREDENTIALS_DIRECTORY"}
+
 ENVIRONMENT = {
-    **os.environ,
+    **{name: value for name, value in os.environ.items() if name not in OUTSIDE},
     "FASTLANE_PLUGIN_PATH": PLUGINS + ":" + TEST_PLUGINS,
     "ASAN_OPTIONS": "detect_leaks=1:exitcode=99",
     "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1:exitcode=99",
@@ -49,6 +53,7 @@ class Fastlane:
         self.log_file = self.dir + "/log"
         self.process = None
         self.reported = False
+        self.environment = {}  # on top of ENVIRONMENT
         reach = {"user": "repl", "password": "repl"}
         if not {"host", "hosts"} & options.keys():
             reach["socket"] = source.socket
@@ -70,9 +75,10 @@ class Fastlane:
 
     def start(self, *arguments):
         """Output and log are appended to those of earlier runs."""
+        self.started_at = time.monotonic()
         with open(self.out, "ab") as out, open(self.log_file, "ab") as log:
             self.process = subprocess.Popen(
-                [BINARY, "-c", self.config, *arguments], env=ENVIRONMENT,
+                [BINARY, "-c", self.config, *arguments], env={**ENVIRONMENT, **self.environment},
                 stdin=subprocess.DEVNULL, stdout=out, stderr=log,
             )
         return self

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * A stream sink that stalls on demand: while the file `gate` does not exist, submit() blocks. Then
- * it appends a line for each transaction, "GTID FILE:POSITION CHANGES", to the file `output`.
+ * it appends a line for each transaction, "GTID FILE:POSITION CHANGES", to the file `output`. While
+ * the file `turnstile` does not exist, it is the reading of the configuration that blocks, against
+ * all rules: the daemon's main loop is stuck.
  */
 #include <errno.h>
 #include <fastlane/sink.h>
@@ -28,6 +30,15 @@ static bool is_path(const char *value, struct fl_err *err)
 	return false;
 }
 
+static bool pass_turnstile(const char *path, struct fl_err *err)
+{
+	if (!is_path(path, err))
+		return false;
+	while (access(path, F_OK) != 0)
+		poll(NULL, 0, 10);
+	return true;
+}
+
 static const struct fl_option options[] = {
 	{ .name = "gate",
 		.type = FL_OPTION_TEXT,
@@ -39,6 +50,10 @@ static const struct fl_option options[] = {
 		.required = true,
 		.help = "file to which a line for each transaction is appended",
 		.check = is_path },
+	{ .name = "turnstile",
+		.type = FL_OPTION_TEXT,
+		.help = "while this file does not exist, reading the configuration blocks",
+		.check = pass_turnstile },
 	{ .name = NULL },
 };
 

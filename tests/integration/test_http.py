@@ -316,6 +316,12 @@ def test_many_wait(mariadb, served, db, start_server, fastlane):
     reload(r, http=keys(r.port, max_connections=50))
     assert get(r.port, "/health").status == 200
 
+    # A sink that is no more.
+    results = all_wait(r, coming, 3, sink="log")
+    r.daemon.wait_for(lambda: waiting(r, 3), "3 wait", 20)
+    reload(r, sink__log=None)
+    assert {answer.status for answer in results()} == {404}
+
     # At the end.
     results = all_wait(r, coming, 30)
     r.daemon.wait_for(lambda: waiting(r, 30), "30 wait", 20)

@@ -159,6 +159,13 @@ int fl_lane_flush(struct fl_lane *lane)
 	return lane->seat_count == 0 || stops ? FL_ESTOPPED : 0;
 }
 
+bool fl_lane_is_behind(struct fl_lane *lane)
+{
+	if (lane->ready_count > 0)
+		lane->is_behind = is_old(lane->ready[lane->ready_count - 1].item);
+	return lane->is_behind;
+}
+
 int fl_lane_may_wait(const struct fl_lane *lane)
 {
 	if (lane->ready_count == 0 || lane->ready_has_changes ||

@@ -60,6 +60,7 @@ struct fl_lane {
 	bool ready_has_changes;
 	uint64_t ready_since; /* uv_hrtime */
 	uint64_t flushed_at;  /* the position's offset at the last flush */
+	bool is_behind;	      /* what was read last is no news: see fl_lane_is_behind() */
 	/* With `until_current`: how a file lies to the target's, as fl_binlog_compare() has it. */
 	char ordered_file[FL_FILE_NAME_SIZE];
 	int order;
@@ -135,6 +136,8 @@ int fl_lane_flush(struct fl_lane *lane);
 /* How long the reader may wait for more before it calls that, in milliseconds: a moment if only the
  * position is to be moved, else not at all. */
 int fl_lane_may_wait(const struct fl_lane *lane);
+/* Whether the lane catches up, so that nothing that it has taken is urgent. */
+bool fl_lane_is_behind(struct fl_lane *lane);
 /* With `until_current`: whether all that was asked for has been delivered. */
 bool fl_lane_has_target(const struct fl_lane *lane);
 

@@ -140,6 +140,8 @@ static void count(struct fl_lane *lane, const uint8_t *data, size_t size)
  * FL_ESTOPPED. */
 static int before_waiting(struct fl_lane *lane, struct fl_session *session)
 {
+	if (fl_lane_is_behind(lane) && fl_session_gather(session))
+		return 0;
 	int const wait_ms = fl_lane_may_wait(lane);
 	if (wait_ms > 0 && fl_session_is_ready(session, wait_ms))
 		return 0;

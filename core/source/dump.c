@@ -6,6 +6,7 @@
 #include "source/backend.h"
 
 #include <errmsg.h>
+#include <uv.h>
 
 enum {
 	BINLOG_START = 4,		   /* behind the file's magic number */
@@ -221,6 +222,11 @@ bool fl_session_is_ready(struct fl_session *session, int wait_ms)
 	return session->packets.data != NULL &&
 	       (fl_packets_is_ready(&session->packets, wait_ms) ||
 		       atomic_load_explicit(&session->woken, memory_order_relaxed));
+}
+
+bool fl_session_gather(struct fl_session *session)
+{
+	return session->packets.data != NULL && fl_packets_gather(&session->packets, uv_hrtime());
 }
 
 enum fl_read fl_session_read(

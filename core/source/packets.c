@@ -15,6 +15,12 @@ enum {
 	ROOM = 256 << 10,  /* all there is, unless an event is larger */
 	LEAST = 64 << 10,  /* so much at least is asked for at once */
 	LARGEST = 1 << 30, /* what servers allow, and more than any event has */
+
+	MUCH = 64 << 10,    /* of a stream, to be waited for ... */
+	GATHER_MS = 1,	    /* ... so long at most */
+	WINDOW_US = 2000,   /* it streams if within such a time, ... */
+	LONGEST_US = 8000,  /* ... or until it was looked at again, so long at most, ... */
+	STREAM = 256 << 10, /* ... so much has come */
 };
 
 int fl_packets_open(struct fl_packets *p, int socket, unsigned silence)
@@ -22,7 +28,7 @@ int fl_packets_open(struct fl_packets *p, int socket, unsigned silence)
 	struct timeval const limit = { .tv_sec = silence };
 	int const flags = fcntl(socket, F_GETFL);
 	/* They answer a command, whose number is 0. */
-	*p = (struct fl_packets){ .socket = socket, .capacity = ROOM, .sequence = 1 };
+	*p = (struct fl_packets){ .socket = socket, .capacity = ROOM, .sequence = 1, .least = 1 };
 	p->data = malloc(ROOM);
 	if (p->data == NULL)
 		return FL_ENOMEM;
@@ -104,6 +110,13 @@ static bool make_room(struct fl_packets *p, size_t wanted)
 	return true;
 }
 
+static void wake_at(struct fl_packets *p, int least)
+{
+	if (p->least != least &&
+		setsockopt(p->socket, SOL_SOCKET, SO_RCVLOWAT, &least, sizeof(least)) == 0)
+		p->least = least;
+}
+
 /* Takes what comes. False: nothing has, for now or, as `failure` tells, for good. */
 static bool receive(struct fl_packets *p, size_t wanted, int flags)
 {
@@ -113,6 +126,7 @@ static bool receive(struct fl_packets *p, size_t wanted, int flags)
 		ssize_t const got = recv(p->socket, p->data + p->end, p->capacity - p->end, flags);
 		if (got > 0) {
 			p->end += (size_t)got;
+			p->received += (size_t)got;
 			return true;
 		}
 		if (got < 0 && errno == EINTR)
@@ -132,6 +146,8 @@ bool fl_packets_is_ready(struct fl_packets *p, int wait_ms)
 	while ((wanted = scan(p)) > 0 && p->failure == 0) {
 		if (receive(p, wanted, MSG_DONTWAIT) || p->failure != 0)
 			continue;
+		if (wait_ms > 0)
+			wake_at(p, 1);
 		struct pollfd more = { .fd = p->socket, .events = POLLIN };
 		if (wait_ms <= 0 || poll(&more, 1, wait_ms) <= 0)
 			return false;
@@ -140,12 +156,29 @@ bool fl_packets_is_ready(struct fl_packets *p, int wait_ms)
 	return true;
 }
 
+bool fl_packets_gather(struct fl_packets *p, uint64_t now)
+{
+	if (now - p->since >= (uint64_t)WINDOW_US * 1000) {
+		p->streams = p->received >= STREAM && now - p->since < (uint64_t)LONGEST_US * 1000;
+		p->since = now;
+		p->received = 0;
+	}
+	if (!p->streams || p->failure != 0)
+		return false;
+	wake_at(p, MUCH);
+	struct pollfd more = { .fd = p->socket, .events = POLLIN };
+	p->streams = p->least == MUCH && poll(&more, 1, GATHER_MS) > 0;
+	return p->streams;
+}
+
 int fl_packets_read(
 	struct fl_packets *p, const uint8_t **ret_data, size_t *ret_size, struct fl_err *err)
 {
 	size_t wanted;
-	while ((wanted = scan(p)) > 0 && p->failure == 0)
+	while ((wanted = scan(p)) > 0 && p->failure == 0) {
+		wake_at(p, 1);
 		receive(p, wanted, 0);
+	}
 	if (p->failure != 0)
 		return fl_err_set(err, p->failure, "%s",
 			p->reason != NULL ? p->reason

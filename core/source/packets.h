@@ -28,6 +28,9 @@ struct fl_packets {
 	int failure;	   /* FL_E..., for the next read to tell ... */
 	int number;	   /* ... and errno; 0: the other side has closed, or `reason` says why */
 	const char *reason;
+	int least;		  /* SO_RCVLOWAT */
+	uint64_t since, received; /* when the window began, and the bytes since */
+	bool streams;		  /* as much as shows that the other side need not wait */
 };
 
 /* `silence`: seconds that a read waits for more bytes. 0 or FL_ENOMEM. */
@@ -36,6 +39,12 @@ void fl_packets_close(struct fl_packets *packets); /* takes one that is not open
 
 /* Whether the next read has something to tell without waiting; waits for it so long at most. */
 bool fl_packets_is_ready(struct fl_packets *packets, int wait_ms);
+
+/* Where the other side sends as fast as it can, and nothing that has come is left: waits until
+ * there is much of it, or for a millisecond, since to be woken for each packet costs both sides
+ * more than the packet. Whether there was much; false at once where it does not send like that.
+ * `now`: nanoseconds, as uv_hrtime(). */
+bool fl_packets_gather(struct fl_packets *packets, uint64_t now);
 
 /* The next payload, valid until the next call of any of these: 0; FL_ELOST, also once the socket
  * has been shut down; FL_ENOMEM. `err` tells why alone, not where. */

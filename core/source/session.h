@@ -127,6 +127,11 @@ enum fl_read fl_session_read(
  * the library knows. */
 bool fl_session_is_ready(struct fl_session *session, int wait_ms);
 
+/* Nothing more has come: if the source sends as fast as it can, waits for much of it, or for a
+ * moment, since being woken for each event costs both sides more than the event. Whether it came; to
+ * be called where nobody waits for what has been read. */
+bool fl_session_gather(struct fl_session *session);
+
 /* From any thread while the session lives: makes a read under way, and all later ones, return
  * FL_READ_STOPPED within milliseconds. */
 void fl_session_wake(struct fl_session *session);

@@ -3,6 +3,7 @@
 
 #include "source/packets.h"
 
+#include <arpa/inet.h>
 #include <pthread.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -216,4 +217,83 @@ Test(packets, a_server_that_is_silent_for_too_long_is_lost)
 	fl_packets_close(&packets);
 	cr_assert_eq(fl_packets_open(&packets, client, 1), 0);
 	expect_failure(FL_ELOST, "timed out");
+}
+
+/* In place of the pair, which does not wait for much. */
+static void use_tcp(void)
+{
+	struct sockaddr_in at = { .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t size = sizeof(at);
+	int const listener = socket(AF_INET, SOCK_STREAM, 0);
+	tear_down();
+	client = socket(AF_INET, SOCK_STREAM, 0);
+	cr_assert_eq(bind(listener, (struct sockaddr *)&at, size), 0);
+	cr_assert_eq(listen(listener, 1), 0);
+	cr_assert_eq(getsockname(listener, (struct sockaddr *)&at, &size), 0);
+	cr_assert_eq(connect(client, (struct sockaddr *)&at, size), 0);
+	server = accept(listener, NULL, NULL);
+	cr_assert_geq(server, 0);
+	close(listener);
+	cr_assert_eq(fl_packets_open(&packets, client, 20), 0);
+}
+
+enum { MS = 1000000, PIECE = 1000, PIECES = 400 };
+
+static unsigned next_number = 1;
+
+static void send_piece(size_t payload)
+{
+	struct fl_buf out = { 0 };
+	put_payload(&out, payload, PIECE, &next_number);
+	write_all(out.data, out.size);
+	fl_buf_finish(&out);
+}
+
+/* So many, all read, in a window that begins then. */
+static void stream(size_t pieces, uint64_t begin)
+{
+	cr_expect_not(fl_packets_gather(&packets, begin), "nothing is known yet");
+	for (size_t i = 0; i < pieces; i++) {
+		send_piece(i);
+		expect_payload(i, PIECE);
+	}
+	cr_expect_not(fl_packets_is_ready(&packets, 0));
+}
+
+Test(packets, much_of_a_stream_is_waited_for)
+{
+	use_tcp();
+	stream(PIECES, 100 * MS);
+	for (size_t i = 0; i < 100; i++)
+		send_piece(i);
+	cr_expect(fl_packets_gather(&packets, 103 * MS), "there are 100 kB");
+	for (size_t i = 0; i < 100; i++)
+		expect_payload(i, PIECE);
+}
+
+Test(packets, the_end_of_a_stream_is_waited_for_but_a_moment)
+{
+	use_tcp();
+	stream(PIECES, 100 * MS);
+	send_piece(7);
+	cr_expect_not(fl_packets_gather(&packets, 103 * MS), "one is not much");
+	expect_payload(7, PIECE);
+	/* Now each wakes the reader again. */
+	send_piece(8);
+	cr_expect(fl_packets_is_ready(&packets, 10000));
+	expect_payload(8, PIECE);
+	cr_expect_not(fl_packets_gather(&packets, 104 * MS), "it streams no more");
+}
+
+Test(packets, what_comes_slowly_is_no_stream)
+{
+	use_tcp();
+	stream(PIECES, 100 * MS);
+	for (size_t i = 0; i < 100; i++)
+		send_piece(i);
+	cr_expect_not(fl_packets_gather(&packets, 120 * MS), "400 kB in 20 ms");
+	for (size_t i = 0; i < 100; i++)
+		expect_payload(i, PIECE);
+	cr_expect_not(fl_packets_gather(&packets, 123 * MS), "100 kB in 3 ms");
 }

@@ -9,7 +9,8 @@ enum {
 	PATIENCE_MS = 500,	/* how long others may be kept waiting for a full queue ... */
 	PATIENCE_WITHIN_S = 10, /* ... within this time */
 	BEHIND_S = 2,		/* a transaction that is older shows that the lane catches up ... */
-	SLOWED_S = 30, /* ... and then a sink that goes on taking may slow it down so long */
+	SLOWED_S = 30,	/* ... and then a sink that goes on taking may slow it down so long ... */
+	SLOW_MS = 2000, /* ... in all, and for so long at once: a batch may take it that long */
 	READY_BYTES = 64 << 10, /* are handed over at once */
 	PLACE_BYTES = 1 << 20,	/* of binlog in which nothing was of interest ... */
 	PLACE_MS = 10,		/* ... or this time, and the position moves all the same */
@@ -77,7 +78,7 @@ static int push_patiently(struct fl_lane *lane, struct fl_seat *seat, struct fl_
 		seat->slowed_ns = 0;
 	else if (seat->slowed_ns < (uint64_t)SLOWED_S * 1000000000) {
 		uint64_t const now = uv_hrtime();
-		int const result = fl_queue_push(seat->queue, txn, txn->bytes, PATIENCE_MS);
+		int const result = fl_queue_push(seat->queue, txn, txn->bytes, SLOW_MS);
 		seat->slowed_ns += uv_hrtime() - now;
 		return result;
 	}

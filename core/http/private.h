@@ -6,10 +6,9 @@
 #ifndef FL_HTTP_PRIVATE_H
 #define FL_HTTP_PRIVATE_H
 
-#include <microhttpd.h>
-
 #include "binlog/position.h"
 #include "http/http.h"
+#include "http/library.h"
 
 /* ---- answers ---- */
 

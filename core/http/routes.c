@@ -157,7 +157,7 @@ static void not_found(struct fl_reply *reply)
 
 static const char *header(const struct fl_request *request, const char *name)
 {
-	return MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, name);
+	return fl_mhd.lookup_connection_value(request->connection, MHD_HEADER_KIND, name);
 }
 
 /* Some other site's page, in a browser on this machine, may have its name lead here. */

@@ -71,11 +71,13 @@ int fl_http_bind(const struct fl_http_config *config, const struct fl_http *curr
 {
 	struct fl_listen listen_at;
 	int result = fl_listen_parse(config->listen, &listen_at, err);
+	if (result == 0)
+		result = fl_mhd_open(err);
 	if (result != 0)
 		return result;
 	if (current != NULL && fl_http_listens_at(current, config->listen)) {
 		const union MHD_DaemonInfo *info =
-			MHD_get_daemon_info(current->mhd, MHD_DAEMON_INFO_LISTEN_FD);
+			fl_mhd.get_daemon_info(current->mhd, MHD_DAEMON_INFO_LISTEN_FD);
 		*ret = info != NULL ? fcntl(info->listen_fd, F_DUPFD_CLOEXEC, 0) : -1;
 		return *ret >= 0 ? 0 : failed(config->listen, errno, err);
 	}
@@ -102,10 +104,10 @@ void fl_http_run(struct fl_http *http)
 {
 	MHD_UNSIGNED_LONG_LONG ms = 0;
 	http->has_closed = false;
-	MHD_run(http->mhd);
+	fl_mhd.run(http->mhd);
 	/* While there are too many connections it does not listen, and it looks whether there still
 	 * are when it begins to run. */
-	if (http->has_closed || MHD_get_timeout(http->mhd, &ms) == MHD_YES)
+	if (http->has_closed || fl_mhd.get_timeout(http->mhd, &ms) == MHD_YES)
 		uv_timer_start(&http->timer, on_timer, ms, 0);
 	else
 		uv_timer_stop(&http->timer);
@@ -132,24 +134,24 @@ static enum MHD_Result queue(struct fl_request *request, struct fl_reply *reply)
 		fl_buf_finish(&reply->body);
 		*reply = (struct fl_reply){ .status = MHD_HTTP_SERVICE_UNAVAILABLE };
 	}
-	struct MHD_Response *response = MHD_create_response_from_buffer(
+	struct MHD_Response *response = fl_mhd.create_response_from_buffer(
 		reply->body.size, reply->body.data, MHD_RESPMEM_MUST_FREE);
 	if (response == NULL) {
 		fl_buf_finish(&reply->body);
 		return MHD_NO;
 	}
-	MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
-	MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
+	fl_mhd.add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+	fl_mhd.add_response_header(response, "X-Content-Type-Options", "nosniff");
 	if (reply->type != NULL)
-		MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, reply->type);
+		fl_mhd.add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, reply->type);
 	if (reply->policy != NULL)
-		MHD_add_response_header(response, "Content-Security-Policy", reply->policy);
+		fl_mhd.add_response_header(response, "Content-Security-Policy", reply->policy);
 	if (reply->allow != NULL)
-		MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, reply->allow);
+		fl_mhd.add_response_header(response, MHD_HTTP_HEADER_ALLOW, reply->allow);
 	request->on->deadline = deadline_of(request->http);
 	enum MHD_Result const result =
-		MHD_queue_response(request->connection, reply->status, response);
-	MHD_destroy_response(response);
+		fl_mhd.queue_response(request->connection, reply->status, response);
+	fl_mhd.destroy_response(response);
 	return result;
 }
 
@@ -161,13 +163,13 @@ void fl_http_send(struct fl_request *request, struct fl_reply *reply)
 		shutdown(on->fd, SHUT_RDWR);
 		on->is_cut = true;
 	}
-	MHD_resume_connection(request->connection);
+	fl_mhd.resume_connection(request->connection);
 }
 
 static struct fl_connection *connection_of(struct MHD_Connection *connection)
 {
 	const union MHD_ConnectionInfo *info =
-		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+		fl_mhd.get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
 	return info != NULL ? info->socket_context : NULL;
 }
 
@@ -199,7 +201,7 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, 
 	on->deadline = 0;
 	if (fl_routes_answer(http, request, &reply))
 		return queue(request, &reply);
-	MHD_suspend_connection(connection);
+	fl_mhd.suspend_connection(connection);
 	return MHD_YES;
 }
 
@@ -273,7 +275,7 @@ static void on_connection(void *ctx, struct MHD_Connection *connection, void **s
 		return;
 	}
 	const union MHD_ConnectionInfo *info =
-		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+		fl_mhd.get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
 	c = calloc(1, sizeof(*c));
 	if (c == NULL || info == NULL) {
 		free(c);
@@ -319,8 +321,8 @@ static void close_handles(struct fl_http *http)
 static struct MHD_Daemon *start(struct fl_http *http, int fd)
 {
 	unsigned const most = http->config.max_connections;
-	return MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request,
-		http, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, most,
+	return fl_mhd.start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL,
+		on_request, http, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, most,
 		MHD_OPTION_PER_IP_CONNECTION_LIMIT, http->address.is_local ? 0 : most / 2,
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY_PER_CONNECTION,
 		MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_NOTIFY_COMPLETED, on_completed, http,
@@ -345,11 +347,12 @@ struct fl_http *fl_http_create(uv_loop_t *loop, const struct fl_http_config *con
 	http->hooks = *hooks;
 	http->mhd = start(http, fd);
 	const union MHD_DaemonInfo *info =
-		http->mhd != NULL ? MHD_get_daemon_info(http->mhd, MHD_DAEMON_INFO_EPOLL_FD) : NULL;
+		http->mhd != NULL ? fl_mhd.get_daemon_info(http->mhd, MHD_DAEMON_INFO_EPOLL_FD)
+				  : NULL;
 	if (info == NULL || uv_poll_init(loop, &http->poll, info->epoll_fd) != 0) {
 		fl_err_set(err, FL_EIO, "[http] the server can't be started: %s", strerror(errno));
 		if (http->mhd != NULL)
-			MHD_stop_daemon(http->mhd);
+			fl_mhd.stop_daemon(http->mhd);
 		goto fail;
 	}
 	uv_timer_init(loop, &http->timer);
@@ -392,9 +395,9 @@ void fl_http_destroy(struct fl_http *http, bool keeps_path)
 		return;
 	fl_http_refuse(http, http->refusal != NULL ? http->refusal : "[http] has been changed");
 	for (int i = 0; i < LAST_RUNS; i++)
-		MHD_run(http->mhd);
+		fl_mhd.run(http->mhd);
 	uv_poll_stop(&http->poll);
-	MHD_stop_daemon(http->mhd);
+	fl_mhd.stop_daemon(http->mhd);
 	if (http->address.is_unix && !keeps_path)
 		unlink(path_of(&http->address));
 	close_handles(http);

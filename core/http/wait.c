@@ -240,7 +240,7 @@ static enum MHD_Result take_parameter(void *ctx, enum MHD_ValueKind kind, const 
 static bool read_target(struct fl_request *request, struct fl_reply *reply)
 {
 	struct taking taking = { .result = 0 };
-	MHD_get_connection_values_n(
+	fl_mhd.get_connection_values_n(
 		request->connection, MHD_GET_ARGUMENT_KIND, take_parameter, &taking);
 	if (taking.result == 0)
 		taking.result = fl_target_check(&taking.query, &taking.err);

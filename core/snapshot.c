@@ -30,7 +30,7 @@ struct fl_worker *fl_observer_worker(const struct fl_observer *o, size_t sink)
 
 /* ---- lag ---- */
 
-/* Whether the source is there and has sent all it has. */
+/* Whether the source is there and had sent all it had, before what it sends now. */
 static bool is_level(const struct fl_lane_state *lane)
 {
 	return lane->waits_ms >= (lane->is_well ? LEVEL_MS : LEVEL_FIRST_MS);
@@ -49,11 +49,15 @@ static int64_t complete_in_lane(
 {
 	if (!is_heard_of(r, lane, now_us))
 		return 0;
+	/* What is still being received was committed before any of it came. */
+	int64_t const most = now_us - lane->within_us;
 	if (is_level(lane))
-		return now_us;
+		return most;
 	if (lane->delivered_us == 0)
 		return 0;
-	return now_us - lane->delivered_us > NEWS_US ? lane->delivered_us : now_us;
+	return now_us - lane->delivered_us > NEWS_US && lane->delivered_us < most
+		       ? lane->delivered_us
+		       : most;
 }
 
 int64_t fl_observer_complete(const struct fl_observer *o, const struct fl_worker_view *view,

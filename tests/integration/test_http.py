@@ -14,6 +14,7 @@ import time
 import pytest
 
 from harness.http import Client, established, get, metrics, raw, read_all, wait
+from harness.proxy import Proxy
 from harness.reloads import change, insert, numbers, refused, reload
 from harness.servers import Redis, free_port
 
@@ -128,6 +129,24 @@ def test_what_is_told(mariadb, served, db, start_server):
     r.daemon.wait_for(lambda: ready(port), "ready again", 20)
     assert metrics(port)["fastlane_source_reconnects_total",] >= before
     r.daemon.stop()
+
+
+def test_what_is_being_received_is_lacking(mariadb, served, db):
+    proxy = Proxy(mariadb.port)
+    try:
+        r = served(mariadb, http={"max_lag": 1}, host="127.0.0.1", port=proxy.port, heartbeat=2)
+        r.settle()
+        r.daemon.wait_for(lambda: ready(r.port) and sinks(r.port)["hot"]["lag"] < 0.1, "ready", 15)
+        proxy.narrow(200000)
+        mariadb.run("INSERT INTO num SELECT seq, REPEAT('x', 100) FROM seq_1_to_20000", database=db)
+        r.daemon.wait_for(lambda: not ready(r.port) and sinks(r.port)["hot"]["lag"] > 1.2, "a lag", 5)
+        assert not r.redis.exists("num:1")
+        proxy.narrow(None)
+        r.settle()
+        r.daemon.wait_for(lambda: ready(r.port), "ready again", 15)
+        r.daemon.stop()
+    finally:
+        proxy.close()
 
 
 # ---- reading one's writes ----

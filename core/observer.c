@@ -116,6 +116,13 @@ int fl_observer_prepare(struct fl_observer *o, struct fl_regime *r, struct fl_er
 	return result;
 }
 
+void fl_observer_release(struct fl_regime *r)
+{
+	if (r->listener >= 0)
+		close(r->listener);
+	r->listener = -1;
+}
+
 static bool is_in_use(void *ctx, const char *name)
 {
 	const struct fl_observer *o = ctx;

@@ -36,9 +36,12 @@ void fl_observer_free(struct fl_observer *observer);
 /* For fl_worker_config.settled; any thread. */
 void fl_observer_settled(void *observer);
 
-/* Listens where that configuration asks for it and nobody does yet: `regime->listener`, which is
- * used once it is put in force. 0 or FL_EIO, with file and line. */
+/* Binds a socket where that configuration asks for it and nobody answers yet: `regime->listener`,
+ * at which it is listened once it is put in force; until then who connects is refused. 0 or FL_EIO,
+ * with file and line. */
 int fl_observer_prepare(struct fl_observer *observer, struct fl_regime *regime, struct fl_err *err);
+/* It will not be in force any more: another one may listen there. */
+void fl_observer_release(struct fl_regime *regime);
 /* The regime is in force now. */
 void fl_observer_follow(struct fl_observer *observer, struct fl_regime *regime);
 

@@ -40,12 +40,13 @@ struct fl_http_hooks {
 
 struct fl_http;
 
-/* Listens, and does not answer yet: a socket, the caller's. Where `current` (may be NULL) listens
- * there already it is one more of the same. 0 or FL_EIO. */
+/* Binds a socket, the caller's, and does not listen yet: who connects is refused, and another one
+ * may be bound to the same address, as long as nobody listens there. Where `current` (may be NULL)
+ * listens already it is one more of the same. 0 or FL_EIO. */
 int fl_http_bind(const struct fl_http_config *config, const struct fl_http *current, int *ret,
 	struct fl_err *err);
 
-/* Answers at a socket of fl_http_bind(), which it takes over, also on failure. NULL and why. */
+/* Listens and answers at a socket of fl_http_bind(), which it takes over, also on failure. NULL and why. */
 struct fl_http *fl_http_create(uv_loop_t *loop, const struct fl_http_config *config, int fd,
 	const struct fl_http_hooks *hooks, struct fl_err *err);
 

@@ -84,7 +84,7 @@ int fl_http_bind(const struct fl_http_config *config, const struct fl_http *curr
 	int fd = socket(listen_at.address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return failed(config->listen, errno, err);
-	if (bind_to(fd, &listen_at) != 0 || listen(fd, (int)config->max_connections) != 0) {
+	if (bind_to(fd, &listen_at) != 0) {
 		int const error = errno;
 		close(fd);
 		return failed(config->listen, error, err);
@@ -337,6 +337,11 @@ struct fl_http *fl_http_create(uv_loop_t *loop, const struct fl_http_config *con
 	if (http == NULL || listen_at == NULL ||
 		fl_listen_parse(listen_at, &http->address, err) != 0) {
 		fl_err_set(err, FL_ENOMEM, "out of memory");
+		close(fd);
+		goto fail;
+	}
+	if (listen(fd, (int)config->max_connections) != 0) {
+		failed(listen_at, errno, err);
 		close(fd);
 		goto fail;
 	}

@@ -335,6 +335,19 @@ def test_many_wait(mariadb, served, db, start_server, fastlane):
     reload(r, http=keys(r.port, max_connections=50))
     assert get(r.port, "/health").status == 200
 
+    # One whose source does not answer has its port for itself, does not keep clients waiting there,
+    # and does not stand in the way of the one that mends it.
+    source, coming_port = r.daemon.sections["source"], free_port()
+    change(r, source={**source, "socket": "/nowhere"}, http=keys(coming_port))
+    r.daemon.signal(signal.SIGHUP)
+    r.daemon.wait_log("its source does not answer: until it does")
+    with pytest.raises(ConnectionError):
+        get(coming_port, "/health")
+    assert get(r.port, "/health").status == 200
+    reload(r, source=source, http=keys(coming_port))
+    r.port = coming_port
+    assert get(r.port, "/health").status == 200
+
     # A sink that is no more.
     results = all_wait(r, coming, 3, sink="log")
     r.daemon.wait_for(lambda: waiting(r, 3), "3 wait", 20)

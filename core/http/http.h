@@ -46,7 +46,8 @@ struct fl_http;
 int fl_http_bind(const struct fl_http_config *config, const struct fl_http *current, int *ret,
 	struct fl_err *err);
 
-/* Listens and answers at a socket of fl_http_bind(), which it takes over, also on failure. NULL and why. */
+/* Listens and answers at a socket of fl_http_bind(), which it takes over, also on failure. NULL and
+ * why. */
 struct fl_http *fl_http_create(uv_loop_t *loop, const struct fl_http_config *config, int fd,
 	const struct fl_http_hooks *hooks, struct fl_err *err);
 

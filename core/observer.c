@@ -7,6 +7,19 @@
 
 /* ---- what the server asks ---- */
 
+/* Whose binlog the lane reads that the sink rides in; "": not known yet. */
+static void show_server(
+	const struct fl_regime *r, struct fl_worker *worker, char ret[FL_SERVER_NAME_SIZE])
+{
+	struct fl_worker_view view;
+	struct fl_lane_state lane;
+	fl_worker_look(worker, &view);
+	if (!view.has_seat || view.lane >= r->lane_room || r->lanes[view.lane] == NULL)
+		return;
+	fl_lane_state(r->lanes[view.lane], &lane);
+	memcpy(ret, lane.identity, sizeof(lane.identity));
+}
+
 static bool show_sink(void *ctx, size_t index, struct fl_http_sink *ret, struct fl_buf *position)
 {
 	const struct fl_observer *o = ctx;
@@ -25,6 +38,8 @@ static bool show_sink(void *ctx, size_t index, struct fl_http_sink *ret, struct 
 		.is_known = state == FL_WORKER_WAITING || state == FL_WORKER_RIDING ||
 			    state == FL_WORKER_FINISHED,
 	};
+	if (is_current)
+		show_server(*o->current, worker, ret->server);
 	return true;
 }
 

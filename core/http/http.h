@@ -11,12 +11,14 @@
 
 #include <uv.h>
 
+#include "binlog/position.h"
 #include "http/listen.h"
 #include "http/snapshot.h"
 
 /* A sink, as one who waits for its position sees it. */
 struct fl_http_sink {
 	const char *name;
+	char server[FL_SERVER_NAME_SIZE]; /* that it is sent its changes by; "": not known */
 	bool can_move;	 /* it is at work, or will be: what it has not it may get */
 	bool has_halted; /* for good */
 	bool is_known;	 /* its cache can be reached, and has what the position says */

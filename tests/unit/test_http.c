@@ -238,6 +238,10 @@ Test(http, a_position_has_what_is_waited_for_or_can_not_tell)
 		{ "pos=b.11:4", "1 pos=999 gtid=- file=b.10", "mysql", NO },
 		{ "pos=c.1:4", "1 pos=999 gtid=- file=b.10", "mysql", OTHER },
 		{ "pos=b.1:4", "1 pos=0 gtid=- file=", "mysql", NO },
+		/* It comes from server 2 by now. */
+		{ "pos=b.10:100", "1 pos=100 gtid=- server=2 file=b.10", "mysql", YES },
+		{ "pos=b.10:100", "1 pos=100 gtid=- server=1 file=b.10", "mysql", NO },
+		{ "gtid=0-1-5", "1 pos=4 gtid=0-1-5 server=1 file=b.1", "mariadb", YES },
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct fl_target_query query;
@@ -247,7 +251,7 @@ Test(http, a_position_has_what_is_waited_for_or_can_not_tell)
 		cr_assert_eq(fl_position_parse(bytes(cases[i].position), &position, &err), 0);
 		int got = OTHER;
 		if (fl_target_fits(&query.target, &position, cases[i].flavour, &err) == 0)
-			got = fl_target_is_reached(&query.target, &position) ? YES : NO;
+			got = fl_target_is_reached(&query.target, &position, "2") ? YES : NO;
 		cr_expect_eq(got, cases[i].expected, "%s of %s: %d", cases[i].query,
 			cases[i].position, got);
 		fl_target_finish(&query.target);
@@ -311,6 +315,14 @@ Test(http, metrics_have_buckets_that_add_up_and_escaped_labels)
 	expect_in(&out, "_sum{sink=\"hot\",plugin=\"redis\"} 61.500000\n");
 	expect_in(&out, "fastlane_sink_up{sink=\"pool\",plugin=\"mem\\\\c\"} 0\n");
 	cr_expect_null(strstr(out.data, "last_event_seconds"), "it was never heard of");
+	fl_buf_clear(&out);
+	/* There was no memory for its name. */
+	static const struct fl_snapshot_place nowhere = { .offset = 4 };
+	struct fl_snapshot poor = snapshot;
+	poor.source.place = &nowhere;
+	fl_metrics_write(&poor, &out);
+	fl_buf_char(&out, '\0');
+	cr_expect_null(strstr(out.data, "position_bytes"));
 	fl_buf_finish(&out);
 }
 

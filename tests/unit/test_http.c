@@ -32,7 +32,7 @@ Test(http, listens_at_addresses_in_numbers_and_paths)
 		{ "[::]:9306", false, false },
 		{ "10.0.0.5:80", false, false },
 		{ "[::ffff:127.0.0.1]:80", false, false },
-		{ "unix:/run/fastlane.http", true, true },
+		{ "unix:/run/fastlane/http", true, true },
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct fl_listen listen;

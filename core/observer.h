@@ -54,7 +54,8 @@ void fl_observer_stop(struct fl_observer *observer);
 
 /* A hook of the server. */
 int fl_observer_snapshot(void *observer, struct fl_snapshot *ret);
-/* The sink's worker, which an earlier regime may still have; NULL: there is none. */
+/* The sink's worker, which an earlier regime may still have, unless its cache was another one;
+ * NULL: there is none. */
 struct fl_worker *fl_observer_worker(const struct fl_observer *observer, size_t sink);
 /* How far, in time, the sink is known to have all: microseconds since 1970; up to now if it lacks
  * nothing. Main thread, where it is kept as well. */

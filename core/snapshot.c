@@ -17,13 +17,14 @@ enum {
 struct fl_worker *fl_observer_worker(const struct fl_observer *o, size_t sink)
 {
 	const struct fl_regime *r = *o->current;
-	const char *name = r->config->sinks[sink].name;
+	const struct fl_sink_config *config = &r->config->sinks[sink];
 	if (r->sinks[sink].worker != NULL)
 		return r->sinks[sink].worker;
 	for (r = *o->earlier; r != NULL; r = r->next)
 		for (size_t i = 0; i < r->config->sink_count; i++)
 			if (r->sinks[i].worker != NULL &&
-				strcmp(r->config->sinks[i].name, name) == 0)
+				strcmp(r->config->sinks[i].name, config->name) == 0 &&
+				fl_regime_has_same(r->config, config))
 				return r->sinks[i].worker;
 	return NULL;
 }

@@ -263,6 +263,10 @@ def waiting(r, count):
     return established(r.port) >= count
 
 
+def has_now(r, gtid):
+    return get(r.port, "/wait?gtid=%s&sink=hot&timeout_ms=0" % gtid).status
+
+
 def test_many_wait(mariadb, served, db, start_server, fastlane):
     r = served(mariadb, redis=start_server(Redis), http={"max_connections": 120})
     r.settle()
@@ -353,6 +357,17 @@ def test_many_wait(mariadb, served, db, start_server, fastlane):
     r.daemon.wait_for(lambda: waiting(r, 3), "3 wait", 20)
     reload(r, sink__log=None)
     assert {answer.status for answer in results()} == {404}
+
+    # A sink of the same name that is another server now has not what the other one had.
+    other = start_server(Redis)
+    r.redis_server.freeze()
+    try:
+        insert(mariadb, db, 2)
+        assert has_now(r, gone) == 200
+        reload(r, sink__hot={"plugin": "redis", "address": "127.0.0.1:%d" % other.port})
+        assert has_now(r, gone) == 408
+    finally:
+        r.redis_server.thaw()
 
     # At the end.
     results = all_wait(r, coming, 30)

@@ -115,6 +115,7 @@ static void press_on(struct daemon *d)
 static void retire(struct daemon *d, struct fl_regime *regime)
 {
 	fl_regime_leave(regime);
+	fl_observer_release(regime);
 	regime->next = d->earlier;
 	d->earlier = regime;
 }

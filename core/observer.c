@@ -7,6 +7,19 @@
 
 /* ---- what the server asks ---- */
 
+/* Whose binlog the lane reads that the sink rides in; "": not known yet. */
+static void show_server(
+	const struct fl_regime *r, struct fl_worker *worker, char ret[FL_SERVER_NAME_SIZE])
+{
+	struct fl_worker_view view;
+	struct fl_lane_state lane;
+	fl_worker_look(worker, &view);
+	if (!view.has_seat || view.lane >= r->lane_room || r->lanes[view.lane] == NULL)
+		return;
+	fl_lane_state(r->lanes[view.lane], &lane);
+	memcpy(ret, lane.identity, sizeof(lane.identity));
+}
+
 static bool show_sink(void *ctx, size_t index, struct fl_http_sink *ret, struct fl_buf *position)
 {
 	const struct fl_observer *o = ctx;
@@ -25,6 +38,8 @@ static bool show_sink(void *ctx, size_t index, struct fl_http_sink *ret, struct 
 		.is_known = state == FL_WORKER_WAITING || state == FL_WORKER_RIDING ||
 			    state == FL_WORKER_FINISHED,
 	};
+	if (is_current)
+		show_server(*o->current, worker, ret->server);
 	return true;
 }
 
@@ -114,6 +129,13 @@ int fl_observer_prepare(struct fl_observer *o, struct fl_regime *r, struct fl_er
 	if (result != 0)
 		fl_err_set(err, result, "%s:%u: %s", o->path, http->line, why.text);
 	return result;
+}
+
+void fl_observer_release(struct fl_regime *r)
+{
+	if (r->listener >= 0)
+		close(r->listener);
+	r->listener = -1;
 }
 
 static bool is_in_use(void *ctx, const char *name)

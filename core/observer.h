@@ -36,9 +36,12 @@ void fl_observer_free(struct fl_observer *observer);
 /* For fl_worker_config.settled; any thread. */
 void fl_observer_settled(void *observer);
 
-/* Listens where that configuration asks for it and nobody does yet: `regime->listener`, which is
- * used once it is put in force. 0 or FL_EIO, with file and line. */
+/* Binds a socket where that configuration asks for it and nobody answers yet: `regime->listener`,
+ * at which it is listened once it is put in force; until then who connects is refused. 0 or FL_EIO,
+ * with file and line. */
 int fl_observer_prepare(struct fl_observer *observer, struct fl_regime *regime, struct fl_err *err);
+/* It will not be in force any more: another one may listen there. */
+void fl_observer_release(struct fl_regime *regime);
 /* The regime is in force now. */
 void fl_observer_follow(struct fl_observer *observer, struct fl_regime *regime);
 
@@ -51,7 +54,8 @@ void fl_observer_stop(struct fl_observer *observer);
 
 /* A hook of the server. */
 int fl_observer_snapshot(void *observer, struct fl_snapshot *ret);
-/* The sink's worker, which an earlier regime may still have; NULL: there is none. */
+/* The sink's worker, which an earlier regime may still have, unless its cache was another one;
+ * NULL: there is none. */
 struct fl_worker *fl_observer_worker(const struct fl_observer *observer, size_t sink);
 /* How far, in time, the sink is known to have all: microseconds since 1970; up to now if it lacks
  * nothing. Main thread, where it is kept as well. */

@@ -188,8 +188,7 @@ static const struct fl_sink_config *find_sink(const struct fl_config *config, co
 	return NULL;
 }
 
-/* Whether the configuration has that sink as it is. */
-static bool has_same(const struct fl_config *config, const struct fl_sink_config *sink)
+bool fl_regime_has_same(const struct fl_config *config, const struct fl_sink_config *sink)
 {
 	const struct fl_sink_config *found = find_sink(config, sink->name);
 	return found != NULL && found->plugin == sink->plugin &&
@@ -199,7 +198,7 @@ static bool has_same(const struct fl_config *config, const struct fl_sink_config
 static bool is_held_back(const struct fl_sink_config *sink, const struct fl_regime *earlier)
 {
 	for (; earlier != NULL; earlier = earlier->next) {
-		bool const same = has_same(earlier->config, sink);
+		bool const same = fl_regime_has_same(earlier->config, sink);
 		for (size_t i = 0; i < earlier->config->sink_count; i++)
 			if (earlier->sinks[i].worker != NULL &&
 				((!same && earlier->config->sinks[i].plugin == sink->plugin) ||
@@ -369,7 +368,7 @@ void fl_regime_press(struct fl_regime *r, const struct fl_regime *heir)
 		/* What one that keeps its own position had not settled is not repeated; with the
 		 * others it is better to wait, for as long as nothing else does. */
 		sink->was_cut = sink->config.plugin->position != NULL ||
-				!has_same(heir->config, &r->config->sinks[i]);
+				!fl_regime_has_same(heir->config, &r->config->sinks[i]);
 		if (sink->was_cut)
 			fl_worker_interrupt(sink->worker);
 		else if (sink->was_told)

@@ -88,6 +88,8 @@ void fl_regime_put_in_force(struct fl_regime *regime);
  * what is lacking has been logged. */
 int fl_regime_start_sinks(
 	struct fl_regime *regime, const struct fl_regime *earlier, struct fl_remains **remains);
+/* Whether the configuration has that sink as it is: of that name, and at the same place. */
+bool fl_regime_has_same(const struct fl_config *config, const struct fl_sink_config *sink);
 /* Counts the sinks that run or are to be started, and takes note of those that have halted. */
 size_t fl_regime_running(struct fl_regime *regime);
 

@@ -17,20 +17,21 @@ enum {
 struct fl_worker *fl_observer_worker(const struct fl_observer *o, size_t sink)
 {
 	const struct fl_regime *r = *o->current;
-	const char *name = r->config->sinks[sink].name;
+	const struct fl_sink_config *config = &r->config->sinks[sink];
 	if (r->sinks[sink].worker != NULL)
 		return r->sinks[sink].worker;
 	for (r = *o->earlier; r != NULL; r = r->next)
 		for (size_t i = 0; i < r->config->sink_count; i++)
 			if (r->sinks[i].worker != NULL &&
-				strcmp(r->config->sinks[i].name, name) == 0)
+				strcmp(r->config->sinks[i].name, config->name) == 0 &&
+				fl_regime_has_same(r->config, config))
 				return r->sinks[i].worker;
 	return NULL;
 }
 
 /* ---- lag ---- */
 
-/* Whether the source is there and has sent all it has. */
+/* Whether the source is there and had sent all it had, before what it sends now. */
 static bool is_level(const struct fl_lane_state *lane)
 {
 	return lane->waits_ms >= (lane->is_well ? LEVEL_MS : LEVEL_FIRST_MS);
@@ -49,11 +50,15 @@ static int64_t complete_in_lane(
 {
 	if (!is_heard_of(r, lane, now_us))
 		return 0;
+	/* What is still being received was committed before any of it came. */
+	int64_t const most = now_us - lane->within_us;
 	if (is_level(lane))
-		return now_us;
+		return most;
 	if (lane->delivered_us == 0)
 		return 0;
-	return now_us - lane->delivered_us > NEWS_US ? lane->delivered_us : now_us;
+	return now_us - lane->delivered_us > NEWS_US && lane->delivered_us < most
+		       ? lane->delivered_us
+		       : most;
 }
 
 int64_t fl_observer_complete(const struct fl_observer *o, const struct fl_worker_view *view,

@@ -55,7 +55,8 @@ void fl_summary(const struct fl_snapshot *s, char *ret, size_t size)
 	add(&line, "%zu of %zu sinks riding", riding, s->sink_count);
 	if (riding > 0)
 		add(&line, ", lag %.0f s", lag);
-	if (s->lane_count > 0 && !s->source.connected)
+	/* Files have no name. */
+	if (s->lane_count > 0 && !s->source.connected && s->source.name != NULL)
 		add(&line, "; no connection to %s", s->source.name);
 	add_sinks(&line, s, "opening");
 	add_sinks(&line, s, "waiting");

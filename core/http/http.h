@@ -11,12 +11,14 @@
 
 #include <uv.h>
 
+#include "binlog/position.h"
 #include "http/listen.h"
 #include "http/snapshot.h"
 
 /* A sink, as one who waits for its position sees it. */
 struct fl_http_sink {
 	const char *name;
+	char server[FL_SERVER_NAME_SIZE]; /* that it is sent its changes by; "": not known */
 	bool can_move;	 /* it is at work, or will be: what it has not it may get */
 	bool has_halted; /* for good */
 	bool is_known;	 /* its cache can be reached, and has what the position says */
@@ -40,12 +42,14 @@ struct fl_http_hooks {
 
 struct fl_http;
 
-/* Listens, and does not answer yet: a socket, the caller's. Where `current` (may be NULL) listens
- * there already it is one more of the same. 0 or FL_EIO. */
+/* Binds a socket, the caller's, and does not listen yet: who connects is refused, and another one
+ * may be bound to the same address, as long as nobody listens there. Where `current` (may be NULL)
+ * listens already it is one more of the same. 0 or FL_EIO. */
 int fl_http_bind(const struct fl_http_config *config, const struct fl_http *current, int *ret,
 	struct fl_err *err);
 
-/* Answers at a socket of fl_http_bind(), which it takes over, also on failure. NULL and why. */
+/* Listens and answers at a socket of fl_http_bind(), which it takes over, also on failure. NULL and
+ * why. */
 struct fl_http *fl_http_create(uv_loop_t *loop, const struct fl_http_config *config, int fd,
 	const struct fl_http_hooks *hooks, struct fl_err *err);
 

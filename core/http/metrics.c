@@ -203,7 +203,7 @@ static void write_source(const struct fl_snapshot_source *source, struct fl_buf 
 		number(out, "fastlane_source_last_event_seconds",
 			"Seconds since the source last sent an event or a heartbeat.", "gauge",
 			source->since_last_event);
-	if (source->place != NULL) {
+	if (source->place != NULL && source->place->file != NULL) {
 		static const char name[] = "fastlane_source_position_bytes";
 		head(out, name, "gauge", "How far the binlog file has been read.");
 		fl_buf_format(out, "%s{", name);

@@ -77,7 +77,10 @@ void fl_target_finish(struct fl_target *target);
 /* Whether it can be told of that position: 0, or FL_EINVAL and why not. */
 int fl_target_fits(const struct fl_target *target, const struct fl_position *position,
 	const char *flavour, struct fl_err *err);
-bool fl_target_is_reached(const struct fl_target *target, const struct fl_position *position);
+/* `server`: that the changes come from now. A place is another one's than the position's as long as
+ * that one has sent nothing. */
+bool fl_target_is_reached(
+	const struct fl_target *target, const struct fl_position *position, const char *server);
 
 /* A request, for as long as it lasts. */
 struct fl_request {
@@ -133,6 +136,8 @@ struct fl_http {
 	size_t waiting_count;
 	struct fl_known_sink *known; /* the sinks' positions, as they were parsed last */
 	size_t known_count, known_room;
+	bool knows_all;	     /* there was memory for all of them */
+	const char *flavour; /* of the source, at that time; NULL: not known */
 };
 
 /* server.c: sends a reply to a request that waits. */

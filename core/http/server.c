@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -22,6 +23,11 @@ enum {
 
 static int failed(const char *listen, int error, struct fl_err *err)
 {
+	if (error == ENOTSOCK)
+		return fl_err_set(err, FL_EIO,
+			"[http] listen = %s: there is something else than a socket: remove it, or "
+			"give another path",
+			listen);
 	return fl_err_set(err, FL_EIO, "[http] listen = %s: can't be listened at: %s%s", listen,
 		strerror(error),
 		error == EADDRINUSE ? " by another program: give one of the two another port" : "");
@@ -45,6 +51,13 @@ static const char *path_of(const struct fl_listen *listen)
 	return ((const struct sockaddr_un *)&listen->address)->sun_path;
 }
 
+/* To connect to anything else is refused just as a stale one is. */
+static bool is_socket(const char *path)
+{
+	struct stat status;
+	return lstat(path, &status) == 0 && S_ISSOCK(status.st_mode);
+}
+
 static int bind_to(int fd, const struct fl_listen *listen)
 {
 	const struct sockaddr *address = (const struct sockaddr *)&listen->address;
@@ -55,6 +68,10 @@ static int bind_to(int fd, const struct fl_listen *listen)
 		return 0;
 	if (!listen->is_unix || errno != EADDRINUSE)
 		return -1;
+	if (!is_socket(path_of(listen))) {
+		errno = ENOTSOCK;
+		return -1;
+	}
 	if (is_stale(listen) && unlink(path_of(listen)) == 0)
 		return bind(fd, address, listen->size);
 	errno = EADDRINUSE;
@@ -84,7 +101,7 @@ int fl_http_bind(const struct fl_http_config *config, const struct fl_http *curr
 	int fd = socket(listen_at.address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return failed(config->listen, errno, err);
-	if (bind_to(fd, &listen_at) != 0 || listen(fd, (int)config->max_connections) != 0) {
+	if (bind_to(fd, &listen_at) != 0) {
 		int const error = errno;
 		close(fd);
 		return failed(config->listen, error, err);
@@ -329,6 +346,14 @@ static struct MHD_Daemon *start(struct fl_http *http, int fd)
 		MHD_OPTION_NOTIFY_CONNECTION, on_connection, http, MHD_OPTION_END);
 }
 
+/* The library, when it fails, has closed its socket in some cases, and in others not. */
+static void close_if_still(int fd, const struct stat *was)
+{
+	struct stat is;
+	if (fstat(fd, &is) == 0 && is.st_dev == was->st_dev && is.st_ino == was->st_ino)
+		close(fd);
+}
+
 struct fl_http *fl_http_create(uv_loop_t *loop, const struct fl_http_config *config, int fd,
 	const struct fl_http_hooks *hooks, struct fl_err *err)
 {
@@ -340,11 +365,18 @@ struct fl_http *fl_http_create(uv_loop_t *loop, const struct fl_http_config *con
 		close(fd);
 		goto fail;
 	}
+	if (listen(fd, (int)config->max_connections) != 0) {
+		failed(listen_at, errno, err);
+		close(fd);
+		goto fail;
+	}
 	http->loop = loop;
 	http->config = *config;
 	http->listen = listen_at;
 	http->config.listen = listen_at;
 	http->hooks = *hooks;
+	struct stat socket_status = { 0 };
+	fstat(fd, &socket_status);
 	http->mhd = start(http, fd);
 	const union MHD_DaemonInfo *info =
 		http->mhd != NULL ? fl_mhd.get_daemon_info(http->mhd, MHD_DAEMON_INFO_EPOLL_FD)
@@ -353,6 +385,7 @@ struct fl_http *fl_http_create(uv_loop_t *loop, const struct fl_http_config *con
 		fl_err_set(err, FL_EIO, "[http] the server can't be started: %s", strerror(errno));
 		if (http->mhd != NULL)
 			fl_mhd.stop_daemon(http->mhd);
+		close_if_still(fd, &socket_status);
 		goto fail;
 	}
 	uv_timer_init(loop, &http->timer);
@@ -398,7 +431,7 @@ void fl_http_destroy(struct fl_http *http, bool keeps_path)
 		fl_mhd.run(http->mhd);
 	uv_poll_stop(&http->poll);
 	fl_mhd.stop_daemon(http->mhd);
-	if (http->address.is_unix && !keeps_path)
+	if (http->address.is_unix && !keeps_path && is_socket(path_of(&http->address)))
 		unlink(path_of(&http->address));
 	close_handles(http);
 }

@@ -57,8 +57,10 @@ static void learn(struct fl_http *http)
 {
 	struct fl_buf text = { 0 };
 	size_t i = 0;
+	http->knows_all = true;
 	for (struct fl_http_sink sink; http->hooks.sink(http->hooks.ctx, i, &sink, &text); i++) {
-		if (i == http->known_room && !make_room(http))
+		http->knows_all = i < http->known_room || make_room(http);
+		if (!http->knows_all)
 			break;
 		struct fl_known_sink *known = &http->known[i];
 		snprintf(known->name, sizeof(known->name), "%s", sink.name);
@@ -74,6 +76,7 @@ static void learn(struct fl_http *http)
 		fl_buf_clear(&text);
 	}
 	http->known_count = i;
+	http->flavour = http->hooks.flavour(http->hooks.ctx);
 	fl_buf_finish(&text);
 }
 
@@ -144,21 +147,24 @@ static bool judge(
 	const struct fl_http *http, const struct fl_request *request, struct fl_reply *reply)
 {
 	const struct fl_target *target = &request->target;
-	const char *flavour = http->hooks.flavour(http->hooks.ctx);
 	struct fl_err err;
 	size_t meant = 0, reached = 0;
+	if (!http->knows_all) {
+		fl_reply_error(reply, MHD_HTTP_SERVICE_UNAVAILABLE, "out of memory");
+		return true;
+	}
 	for (size_t i = 0; i < http->known_count; i++) {
 		const struct fl_known_sink *known = &http->known[i];
 		if (!is_meant(target, known))
 			continue;
 		meant++;
 		if (known->has_position &&
-			fl_target_fits(target, &known->position, flavour, &err) != 0) {
+			fl_target_fits(target, &known->position, http->flavour, &err) != 0) {
 			fl_reply_error(reply, MHD_HTTP_BAD_REQUEST, "%s", err.text);
 			return true;
 		}
 		bool const has = known->sink.is_known && known->has_position &&
-				 fl_target_is_reached(target, &known->position);
+				 fl_target_is_reached(target, &known->position, known->sink.server);
 		if (known->sink.has_halted || (!has && !known->sink.can_move)) {
 			fl_reply_error(reply, MHD_HTTP_SERVICE_UNAVAILABLE, "%s has %s",
 				known->name, known->sink.has_halted ? "halted" : "ended");

@@ -159,11 +159,14 @@ int fl_target_fits(const struct fl_target *target, const struct fl_position *pos
 	return 0;
 }
 
-bool fl_target_is_reached(const struct fl_target *target, const struct fl_position *position)
+bool fl_target_is_reached(
+	const struct fl_target *target, const struct fl_position *position, const char *server)
 {
 	if (target->gtids != NULL)
 		return position->gtids != NULL &&
 		       fl_gtid_set_covers(position->gtids, target->gtids);
+	if (position->server[0] != '\0' && strcmp(position->server, server) != 0)
+		return false;
 	return position->file[0] != '\0' && fl_binlog_compare(position->file, position->offset,
 						    target->file, target->offset) >= 0;
 }

@@ -141,10 +141,13 @@ void fl_lane_state(struct fl_lane *lane, struct fl_lane_state *ret)
 	uv_mutex_lock(&lane->mutex);
 	*ret = lane->state;
 	uint64_t const since = atomic_load(&lane->waits_since);
+	uint64_t const within = atomic_load(&lane->within_since);
+	uint64_t const now = uv_hrtime(), until = within != 0 ? within : now;
 	ret->is_well = atomic_load(&lane->is_well_now);
 	ret->heard_us = atomic_load(&lane->heard_us);
 	ret->delivered_us = atomic_load(&lane->delivered_us);
-	ret->waits_ms = since != 0 ? (uv_hrtime() - since) / 1000000 : 0;
+	ret->waits_ms = since != 0 && until > since ? (until - since) / 1000000 : 0;
+	ret->within_us = within != 0 ? (int64_t)(now - within) / 1000 + 1 : 0;
 	ret->seats = lane->seat_count;
 	ret->merging = lane->host_meeting != NULL || lane->guest_meeting != NULL;
 	ret->queued = 0;

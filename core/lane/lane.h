@@ -83,8 +83,10 @@ struct fl_lane_state {
 	int64_t heard_us;     /* when it last sent anything: microseconds since 1970; 0: never */
 	int64_t delivered_us; /* when the last transaction that the sinks got was committed; 0: none
 			       */
-	uint64_t waits_ms; /* for how long it has waited for the source, all that came having been
-			    * delivered; 0: it does not */
+	uint64_t waits_ms;    /* for how long it has waited, or did, for the source to begin another
+			       * transaction, all that came having been delivered; 0: it does not */
+	int64_t within_us; /* for how long, at least, there has been one of which the rest is still
+			    * to come; 0: there is none */
 };
 void fl_lane_state(struct fl_lane *lane, struct fl_lane_state *ret);
 

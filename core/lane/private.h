@@ -101,7 +101,8 @@ struct fl_lane {
 	/* What the state has of them is copied from here. */
 	atomic_bool is_well_now;
 	atomic_int_fast64_t heard_us, delivered_us;
-	atomic_uint_fast64_t waits_since; /* uv_hrtime; 0: it does not wait */
+	atomic_uint_fast64_t waits_since;  /* uv_hrtime; 0: it does not wait */
+	atomic_uint_fast64_t within_since; /* the same; 0: it waits for no transaction's rest */
 };
 
 /* The thread. */
@@ -150,7 +151,7 @@ void fl_lane_count(struct fl_lane *lane);
 /* The sinks are about to get what is ready, and have got it. */
 void fl_lane_show_ready(struct fl_lane *lane, int64_t *ret_last_us);
 void fl_lane_show_delivered(struct fl_lane *lane, int64_t last_us);
-/* There is nothing more to be read. */
+/* There is nothing more to be read, for now. */
 void fl_lane_show_waiting(struct fl_lane *lane);
 
 /* hosts.c; the thread's alone. */

@@ -18,8 +18,20 @@ void fl_lane_show_server(struct fl_lane *lane, const struct fl_server *server)
 	uv_mutex_unlock(&lane->mutex);
 	atomic_store(&lane->is_well_now, false);
 	atomic_store(&lane->waits_since, 0);
+	atomic_store(&lane->within_since, 0);
 	if (server != NULL)
 		atomic_store(&lane->heard_us, fl_now_us());
+}
+
+/* A transaction that is large, or comes slowly, is lacking for as long as it comes. */
+static void show_within(struct fl_lane *lane)
+{
+	uint64_t since = atomic_load_explicit(&lane->within_since, memory_order_relaxed);
+	if (fl_grouper_at_boundary(lane->grouper))
+		since = 0;
+	else if (since == 0)
+		since = uv_hrtime();
+	atomic_store_explicit(&lane->within_since, since, memory_order_relaxed);
 }
 
 void fl_lane_count(struct fl_lane *lane)
@@ -35,6 +47,7 @@ void fl_lane_count(struct fl_lane *lane)
 	atomic_store_explicit(&lane->heard_us, fl_now_us(), memory_order_relaxed);
 	if (lane->is_well)
 		atomic_store_explicit(&lane->is_well_now, true, memory_order_relaxed);
+	show_within(lane);
 }
 
 void fl_lane_show_delivered(struct fl_lane *lane, int64_t last_us)
@@ -58,12 +71,15 @@ void fl_lane_show_ready(struct fl_lane *lane, int64_t *ret_last_us)
 	/* While one of the sinks keeps the others waiting, these lack it. */
 	fl_lane_show_delivered(lane, first);
 	atomic_store_explicit(&lane->waits_since, 0, memory_order_relaxed);
+	atomic_store_explicit(&lane->within_since, 0, memory_order_relaxed);
 	*ret_last_us = last;
 }
 
 void fl_lane_show_waiting(struct fl_lane *lane)
 {
 	fl_lane_count(lane);
-	if (atomic_load_explicit(&lane->waits_since, memory_order_relaxed) == 0)
+	/* What waits for the rest of a transaction has not all there is. */
+	if (fl_grouper_at_boundary(lane->grouper) &&
+		atomic_load_explicit(&lane->waits_since, memory_order_relaxed) == 0)
 		atomic_store_explicit(&lane->waits_since, uv_hrtime(), memory_order_relaxed);
 }

@@ -129,10 +129,10 @@ static bool is_heartbeat(const uint8_t *data, size_t size)
 
 static void count(struct fl_lane *lane, const uint8_t *data, size_t size)
 {
-	enum { AT_ONCE = 1024 };
+	enum { AT_ONCE = 1024, BYTES_AT_ONCE = 1 << 20 };
 	lane->tally.events += !is_heartbeat(data, size);
 	lane->tally.bytes += size;
-	if (++lane->tally.read == AT_ONCE)
+	if (++lane->tally.read == AT_ONCE || lane->tally.bytes >= BYTES_AT_ONCE)
 		fl_lane_count(lane);
 }
 

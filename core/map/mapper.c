@@ -336,6 +336,7 @@ int fl_mapper_add(struct fl_mapper *m, const struct fl_transaction *transaction,
 	struct fl_err why;
 	int code = 0;
 	m->bytes_before = m->bytes.size;
+	m->doubts_before = m->doubts;
 	m->first = m->count;
 	m->transaction = index;
 	m->kill_count = 0;
@@ -374,6 +375,7 @@ bool fl_mapper_comes_later(const struct fl_mapper *m)
 void fl_mapper_undo(struct fl_mapper *m)
 {
 	m->count = m->first;
+	m->doubts = m->doubts_before;
 	m->bytes.size = m->bytes_before;
 	m->bytes.failed = false;
 	if (m->generations_moved)
@@ -430,7 +432,7 @@ size_t fl_mapper_bytes(const struct fl_mapper *m)
 uint64_t fl_mapper_doubts(struct fl_mapper *m)
 {
 	uint64_t const doubts = m->doubts;
-	m->doubts = 0;
+	m->doubts = m->doubts_before = 0;
 	return doubts;
 }
 

@@ -62,7 +62,8 @@ struct fl_mapper {
 
 	struct fl_buf notice;
 	bool notice_taken;
-	uint64_t doubts; /* rows, since they were last asked for */
+	uint64_t doubts;	/* rows, since they were last asked for */
+	uint64_t doubts_before; /* in the batch, before the transaction */
 };
 
 /* A row's value, rendered into the bytes when the first key asks for it. */

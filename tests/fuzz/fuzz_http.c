@@ -70,7 +70,7 @@ static void check_target(const struct fl_target_query *query, struct fl_bytes te
 		struct fl_err err = { 0 };
 		int const fits = fl_target_fits(target, &position, flavours[i], &err);
 		must(fits == 0 || (fits == FL_EINVAL && err.text[0] != '\0'));
-		bool const reached = fl_target_is_reached(target, &position);
+		bool const reached = fl_target_is_reached(target, &position, position.server);
 		must(!reached || position.gtids != NULL || position.file[0] != '\0');
 	}
 	fl_position_finish(&position);

@@ -7,9 +7,11 @@ import time
 import pytest
 
 from harness import workload
+from harness.http import get
 from harness.monitor import Monitor
 from harness.replication import address, catch_up, has_all, hosts, pair, promote, replicate, stop
-from harness.servers import MariaDB, MySQL
+from harness.reloads import change
+from harness.servers import MariaDB, MySQL, free_port
 from harness.tables import Column, Table
 from harness.wait import wait_for
 
@@ -61,18 +63,31 @@ def wait_refused(r, server, what):
                       "%s refused for %s" % (address(server), what))
 
 
+def wait_for_place(port, place, timeout_ms):
+    return get(port, "/wait?pos=%s&sink=log&timeout_ms=%d" % (place, timeout_ms)).status
+
+
 def test_a_promoted_replica_that_has_everything_is_gone_on_with(servers, rig, db, redis, figures):
     primary, replica = servers
     r = follow(rig, db, primary, replica)
     monitor = Monitor(redis.port)
+    port = free_port()
+    change(r, http={"listen": "127.0.0.1:%d" % port})
     r.daemon.start()
+    primary.run(*["FLUSH LOCAL BINARY LOGS"] * 20)
     insert(primary, db, *range(1, 501))
     catch_up(replica, primary)
+    place = primary.file_position()
+    assert wait_for_place(port, place, 20000) == 200
     primary.kill()
     killed = time.monotonic()
     promote(replica)
     r.source = replica
+    # A place of the new one's is not had for one of the old one's that has a higher number.
+    r.daemon.wait_log("reads %s " % re.escape(address(replica)))
+    assert wait_for_place(port, replica.file_position(), 0) == 408
     insert(replica, db, *range(501, 1001))
+    assert wait_for_place(port, replica.file_position(), 20000) == 200
     r.settle()
     took = time.monotonic() - killed
     monitor.close()

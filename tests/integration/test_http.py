@@ -14,6 +14,7 @@ import time
 import pytest
 
 from harness.http import Client, established, get, metrics, raw, read_all, wait
+from harness.proxy import Proxy
 from harness.reloads import change, insert, numbers, refused, reload
 from harness.servers import Redis, free_port
 
@@ -130,6 +131,24 @@ def test_what_is_told(mariadb, served, db, start_server):
     r.daemon.stop()
 
 
+def test_what_is_being_received_is_lacking(mariadb, served, db):
+    proxy = Proxy(mariadb.port)
+    try:
+        r = served(mariadb, http={"max_lag": 1}, host="127.0.0.1", port=proxy.port, heartbeat=2)
+        r.settle()
+        r.daemon.wait_for(lambda: ready(r.port) and sinks(r.port)["hot"]["lag"] < 0.1, "ready", 15)
+        proxy.narrow(200000)
+        mariadb.run("INSERT INTO num SELECT seq, REPEAT('x', 100) FROM seq_1_to_20000", database=db)
+        r.daemon.wait_for(lambda: not ready(r.port) and sinks(r.port)["hot"]["lag"] > 1.2, "a lag", 5)
+        assert not r.redis.exists("num:1")
+        proxy.narrow(None)
+        r.settle()
+        r.daemon.wait_for(lambda: ready(r.port), "ready again", 15)
+        r.daemon.stop()
+    finally:
+        proxy.close()
+
+
 # ---- reading one's writes ----
 
 class Application(threading.Thread):
@@ -244,6 +263,10 @@ def waiting(r, count):
     return established(r.port) >= count
 
 
+def has_now(r, gtid):
+    return get(r.port, "/wait?gtid=%s&sink=hot&timeout_ms=0" % gtid).status
+
+
 def test_many_wait(mariadb, served, db, start_server, fastlane):
     r = served(mariadb, redis=start_server(Redis), http={"max_connections": 120})
     r.settle()
@@ -316,11 +339,35 @@ def test_many_wait(mariadb, served, db, start_server, fastlane):
     reload(r, http=keys(r.port, max_connections=50))
     assert get(r.port, "/health").status == 200
 
+    # One whose source does not answer has its port for itself, does not keep clients waiting there,
+    # and does not stand in the way of the one that mends it.
+    source, coming_port = r.daemon.sections["source"], free_port()
+    change(r, source={**source, "socket": "/nowhere"}, http=keys(coming_port))
+    r.daemon.signal(signal.SIGHUP)
+    r.daemon.wait_log("its source does not answer: until it does")
+    with pytest.raises(ConnectionError):
+        get(coming_port, "/health")
+    assert get(r.port, "/health").status == 200
+    reload(r, source=source, http=keys(coming_port))
+    r.port = coming_port
+    assert get(r.port, "/health").status == 200
+
     # A sink that is no more.
     results = all_wait(r, coming, 3, sink="log")
     r.daemon.wait_for(lambda: waiting(r, 3), "3 wait", 20)
     reload(r, sink__log=None)
     assert {answer.status for answer in results()} == {404}
+
+    # A sink of the same name that is another server now has not what the other one had.
+    other = start_server(Redis)
+    r.redis_server.freeze()
+    try:
+        insert(mariadb, db, 2)
+        assert has_now(r, gone) == 200
+        reload(r, sink__hot={"plugin": "redis", "address": "127.0.0.1:%d" % other.port})
+        assert has_now(r, gone) == 408
+    finally:
+        r.redis_server.thaw()
 
     # At the end.
     results = all_wait(r, coming, 30)

@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * HTTP, as far as it needs no sockets: addresses, who may ask, what is waited for, and how pages
+ * HTTP, as far as it needs no clients: addresses, who may ask, what is waited for, and how pages
  * are written.
  */
 #include <criterion/criterion.h>
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "http/private.h"
 
@@ -27,7 +32,7 @@ Test(http, listens_at_addresses_in_numbers_and_paths)
 		{ "[::]:9306", false, false },
 		{ "10.0.0.5:80", false, false },
 		{ "[::ffff:127.0.0.1]:80", false, false },
-		{ "unix:/run/fastlane.http", true, true },
+		{ "unix:/run/fastlane/http", true, true },
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct fl_listen listen;
@@ -73,6 +78,59 @@ Test(http, another_sites_name_is_not_this_machines)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
 		cr_expect_eq(fl_listen_is_own_host("127.0.0.2:9306", cases[i].host),
 			cases[i].is_own, "%s", cases[i].host);
+}
+
+/* Makes a folder, and "unix:" and a path in it. */
+static struct fl_http_config listens_in(char folder[32], char at[64])
+{
+	strcpy(folder, "/tmp/fastlane-http-XXXXXX");
+	cr_assert_not_null(mkdtemp(folder));
+	snprintf(at, 64, "unix:%s/there", folder);
+	return (struct fl_http_config){ .listen = at, .max_connections = 16, .timeout = 1 };
+}
+
+Test(http, takes_the_place_of_a_socket_nobody_listens_at_and_of_nothing_else)
+{
+	char folder[32], at[64];
+	const struct fl_http_config config = listens_in(folder, at);
+	const char *path = at + strlen("unix:");
+	struct stat status;
+	struct fl_err err = { 0 };
+	int fd = -1, second = -1, file = open(path, O_WRONLY | O_CREAT, 0600);
+	cr_assert(file >= 0 && write(file, "data", 4) == 4 && close(file) == 0);
+	cr_expect_eq(fl_http_bind(&config, NULL, &fd, &err), FL_EIO);
+	cr_expect_not_null(strstr(err.text, "something else than a socket"), "%s", err.text);
+	cr_expect(stat(path, &status) == 0 && S_ISREG(status.st_mode) && status.st_size == 4);
+	unlink(path);
+
+	cr_assert_eq(fl_http_bind(&config, NULL, &fd, &err), 0, "%s", err.text);
+	close(fd);
+	cr_assert_eq(fl_http_bind(&config, NULL, &fd, &err), 0, "%s", err.text);
+	cr_assert_eq(listen(fd, 1), 0);
+	cr_expect_eq(fl_http_bind(&config, NULL, &second, &err), FL_EIO);
+	cr_expect_not_null(strstr(err.text, "Address already in use"), "%s", err.text);
+	close(fd);
+	unlink(path);
+	rmdir(folder);
+}
+
+Test(http, without_descriptors_there_is_no_server_and_no_socket_is_left)
+{
+	char folder[32], at[64];
+	const struct fl_http_config config = listens_in(folder, at);
+	const struct fl_http_hooks hooks = { 0 };
+	struct fl_err err = { 0 };
+	uv_loop_t loop;
+	int fd = -1;
+	cr_assert_eq(uv_loop_init(&loop), 0);
+	cr_assert_eq(fl_http_bind(&config, NULL, &fd, &err), 0, "%s", err.text);
+	struct rlimit const none_left = { (rlim_t)fd + 1, (rlim_t)fd + 1 };
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &none_left), 0);
+	cr_expect_null(fl_http_create(&loop, &config, fd, &hooks, &err));
+	cr_expect_eq(fcntl(fd, F_GETFD), -1, "it is still open: %s", err.text);
+	unlink(at + strlen("unix:"));
+	rmdir(folder);
+	uv_loop_close(&loop);
 }
 
 /* ---- wait ---- */
@@ -180,6 +238,10 @@ Test(http, a_position_has_what_is_waited_for_or_can_not_tell)
 		{ "pos=b.11:4", "1 pos=999 gtid=- file=b.10", "mysql", NO },
 		{ "pos=c.1:4", "1 pos=999 gtid=- file=b.10", "mysql", OTHER },
 		{ "pos=b.1:4", "1 pos=0 gtid=- file=", "mysql", NO },
+		/* It comes from server 2 by now. */
+		{ "pos=b.10:100", "1 pos=100 gtid=- server=2 file=b.10", "mysql", YES },
+		{ "pos=b.10:100", "1 pos=100 gtid=- server=1 file=b.10", "mysql", NO },
+		{ "gtid=0-1-5", "1 pos=4 gtid=0-1-5 server=1 file=b.1", "mariadb", YES },
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct fl_target_query query;
@@ -189,7 +251,7 @@ Test(http, a_position_has_what_is_waited_for_or_can_not_tell)
 		cr_assert_eq(fl_position_parse(bytes(cases[i].position), &position, &err), 0);
 		int got = OTHER;
 		if (fl_target_fits(&query.target, &position, cases[i].flavour, &err) == 0)
-			got = fl_target_is_reached(&query.target, &position) ? YES : NO;
+			got = fl_target_is_reached(&query.target, &position, "2") ? YES : NO;
 		cr_expect_eq(got, cases[i].expected, "%s of %s: %d", cases[i].query,
 			cases[i].position, got);
 		fl_target_finish(&query.target);
@@ -253,6 +315,14 @@ Test(http, metrics_have_buckets_that_add_up_and_escaped_labels)
 	expect_in(&out, "_sum{sink=\"hot\",plugin=\"redis\"} 61.500000\n");
 	expect_in(&out, "fastlane_sink_up{sink=\"pool\",plugin=\"mem\\\\c\"} 0\n");
 	cr_expect_null(strstr(out.data, "last_event_seconds"), "it was never heard of");
+	fl_buf_clear(&out);
+	/* There was no memory for its name. */
+	static const struct fl_snapshot_place nowhere = { .offset = 4 };
+	struct fl_snapshot poor = snapshot;
+	poor.source.place = &nowhere;
+	fl_metrics_write(&poor, &out);
+	fl_buf_char(&out, '\0');
+	cr_expect_null(strstr(out.data, "position_bytes"));
 	fl_buf_finish(&out);
 }
 

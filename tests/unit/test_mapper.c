@@ -161,6 +161,28 @@ Test(map, doubt_about_rows_is_told_once_a_definition)
 	fl_map_destroy(map);
 }
 
+Test(map, doubts_of_a_transaction_that_is_undone_do_not_count)
+{
+	struct fl_table_def *def = make_table("shop", "users", PLAIN);
+	struct fl_map *map = make_map("shop.users user:{id}");
+	struct fl_mapper *mapper = fl_mapper_create(map, "hot", FL_ON_DOUBT_DELETE);
+	struct fl_buf image = { 0 };
+	struct fl_change change = { .op = FL_INSERT, .after = make_row(def, "7|a|-", &image) };
+	struct fl_transaction transaction = { .change_count = 1, .changes = &change };
+	for (uint32_t i = 0; i < 3; i++) {
+		cr_assert_eq(fl_mapper_add(mapper, &transaction, i, NULL), 0);
+		if (i == 1)
+			fl_mapper_undo(mapper);
+	}
+	cr_expect_eq(fl_mapper_doubts(mapper), 2);
+	fl_mapper_undo(mapper);
+	cr_expect_eq(fl_mapper_doubts(mapper), 0, "they are taken once");
+	fl_buf_finish(&image);
+	fl_mapper_destroy(mapper);
+	fl_map_destroy(map);
+	fl_table_unref(def);
+}
+
 Test(map, batch_keeps_all_and_undoes_only_a_transaction_that_fails)
 {
 	struct fl_table_def *def = make_table("shop", "users", PLAIN);

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <fcntl.h>
 #include <getopt.h>
+#include <limits.h>
 #include <locale.h>
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/trust.h"
 #include "daemon.h"
 #include "explain/explain.h"
 #include "kit/kit.h"
@@ -173,6 +175,8 @@ static int run(const char *path, bool check, const char *change, bool until_curr
 	struct fl_config *config = NULL;
 	/* Rules can be explained before there is a source. */
 	bool const alone = files != NULL || change != NULL;
+	if (check || change != NULL)
+		fl_trust_only_look();
 	if (!check && change == NULL) {
 		fl_log_set_format(FL_LOG_AUTO);
 		fl_daemon_prepare();

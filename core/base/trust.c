@@ -14,11 +14,17 @@ enum { LINKS_MAX = 40, NAME_SIZE = 40 };
 
 static uid_t account_uid = NOBODY;
 static gid_t account_gid = (gid_t)-1;
+static bool only_looks;
 
 void fl_trust_account(uid_t uid, gid_t gid)
 {
 	account_uid = uid;
 	account_gid = gid;
+}
+
+void fl_trust_only_look(void)
+{
+	only_looks = true;
 }
 
 /* ---- whom we trust ---- */
@@ -51,15 +57,15 @@ static bool is_on_way_to_program(const char *folder)
 	return strncmp(path, folder, size) == 0 && (path[size] == '/' || size == 1);
 }
 
-/* Root may look at files of whatever account fastlane is to run as, which root could become; but
- * not run what is not root's. */
+/* What root runs is root's or the account's that it becomes. */
 static bool is_ours(uid_t uid, enum fl_trust kind)
 {
 	uid_t const self = geteuid();
 	if (kind == FL_TRUST_CONFIG || uid == 0 || uid == self)
 		return true;
-	return kind == FL_TRUST_CODE ? uid == the_program()->owner
-				     : self == 0 || uid == account_uid;
+	if (kind == FL_TRUST_CODE)
+		return uid == the_program()->owner;
+	return uid == account_uid || (only_looks && self == 0);
 }
 
 /* A group that has its owner alone in it, as many systems give to each user. */
@@ -135,8 +141,16 @@ static int refuse_owner(
 	const char *path, const struct stat *status, enum fl_trust kind, struct fl_err *err)
 {
 	char user[NAME_SIZE], self[NAME_SIZE];
+	bool const is_root = geteuid() == 0;
 	name_user(status->st_uid, user);
-	name_user(geteuid(), self);
+	name_user(is_root && account_uid != NOBODY ? account_uid : geteuid(), self);
+	if (is_root && account_uid == NOBODY && kind != FL_TRUST_CODE)
+		return fl_err_set(err, FL_EINVAL,
+			"%s%.150s (mode %04o) is of %s, who can change it; where fastlane runs as "
+			"root it must be root's: run it as %s (user in [fastlane]), or chown root "
+			"%.150s",
+			S_ISDIR(status->st_mode) ? "the directory " : "", path,
+			(unsigned)status->st_mode & 07777, user, user, path);
 	return fl_err_set(err, FL_EINVAL,
 		"%s%.150s (mode %04o) is of %s, who can change it; it must be root's or, where "
 		"fastlane runs as %s, of that account: chown %s %.150s",

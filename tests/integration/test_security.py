@@ -273,6 +273,33 @@ def test_root_becomes_another_account_for_good(open_folder, mariadb, redis, db, 
     daemon.stop()
 
 
+def test_root_takes_no_file_of_an_account_that_it_does_not_become(folder, open_folder):
+    """But for a look, as at what the service's account has."""
+    if not IS_ROOT:
+        return
+    secret, state = write(open_folder + "/secret", WORD, 0o600), open_folder + "/state"
+    os.mkdir(state)
+    text = ("[fastlane]\nstate_dir = %s\n%s[source]\nport = %d\nuser = repl\npassword_file = %s\nserver_id = 4711\n"
+            "[sink:hot]\nplugin = redis\n[map:m]\ntable = a.b\nkey = m:{id}\n")
+    port = free_port()
+    for line, path, said in (
+            (2, state, r"state_dir.*/state .* is of nobody, who can change it; where fastlane runs as root it must be "
+                       r"root's: run it as nobody \(user in \[fastlane\]\), or chown root "),
+            (6, secret, "password_file: .*/secret .* is of nobody, .*chown root ")):
+        os.chown(path, NOBODY.pw_uid, NOBODY.pw_gid)
+        config = write(open_folder + "/a.ini", text % (state, "", port, secret), 0o600)
+        assert command("-c", config, "--check").returncode == OK
+        done = command("-c", config, "--until-current")
+        assert done.returncode == CONFIGURATION
+        assert re.search(r"a\.ini:%d: \[.*%s" % (line, said), done.stderr), done.stderr
+        config = write(open_folder + "/a.ini", text % (state, "user = daemon\n", port, secret), 0o600)
+        done = command("-c", config, "--until-current")
+        assert done.returncode == CONFIGURATION
+        assert re.search("is of nobody, .* where fastlane runs as daemon, of that account: chown daemon",
+                         done.stderr), done.stderr
+        os.chown(path, 0, 0)
+
+
 def test_root_without_another_account_is_warned_of_once(mariadb, rig, db):
     r = rig(mariadb, [numbers(db)])
     r.daemon.start()

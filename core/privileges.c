@@ -47,6 +47,14 @@ static bool has_capabilities(void)
 	return false;
 }
 
+/* Another account's id takes the others away, but not those for what it might run. */
+static bool drop_capabilities(void)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct const none[_LINUX_CAPABILITY_U32S_3] = { 0 };
+	return syscall(SYS_capset, &head, none) == 0;
+}
+
 static int failed(const struct fl_account *account, const char *what, struct fl_err *err)
 {
 	return fl_err_set(err, FL_EFATAL, "[fastlane] user = %s: %s: %s", account->user, what,
@@ -88,6 +96,8 @@ int fl_privileges_drop(const struct fl_account *account, struct fl_err *err)
 		return failed(account, "its group can't be taken", err);
 	if (setresuid(account->uid, account->uid, account->uid) != 0)
 		return failed(account, "can't be taken", err);
+	if (account->uid != 0 && !drop_capabilities())
+		return failed(account, "root's rights can't be given up", err);
 	if (!is_for_good(account))
 		return fl_err_set(err, FL_EFATAL,
 			"[fastlane] user = %s: root's rights are not gone for good", account->user);

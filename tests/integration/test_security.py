@@ -227,6 +227,7 @@ def test_root_becomes_another_account_for_good(open_folder, mariadb, redis, db, 
         "%s" % line for line in numbers(db).statements()))
     daemon = as_nobody(open_folder, mariadb, redis, db)
     daemons.append(daemon)
+    daemon.under = ["setpriv", "--inh-caps=+chown"]  # as root has some in a container
     daemon.start()
     mariadb.run("INSERT INTO %s.num VALUES (1)" % db)
     daemon.wait_for(lambda: redis.client().exists("num:1"), "row 1")

@@ -152,12 +152,18 @@ static int view(const char *path, const char *url, enum fl_view what)
 static int settle_privileges(const struct fl_config *config, const char *path, bool is_daemon)
 {
 	const char *user = config->account.user;
+	uid_t const self = geteuid();
 	struct fl_err err;
 	if (config->core_dumps)
 		fl_privileges_core_dumps(true);
+	/* Who looks by his own rights has been warned that he can't run it. */
+	if (!is_daemon && self != 0 && self != config->account.uid)
+		return FL_EXIT_OK;
 	if (fl_privileges_drop(&config->account, &err) != 0 ||
 		(user != NULL && fl_privileges_check(config, &err) != 0)) {
-		fprintf(stderr, "%s: %s\n", path != NULL ? path : "fastlane", err.text);
+		char text[sizeof(err.text) + PATH_MAX];
+		snprintf(text, sizeof(text), "%s: %s", path != NULL ? path : "fastlane", err.text);
+		report_logged(NULL, true, text);
 		return FL_EXIT_CONFIG;
 	}
 	if (is_daemon && user == NULL && geteuid() == 0 && path != NULL)

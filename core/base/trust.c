@@ -27,6 +27,12 @@ void fl_trust_only_look(void)
 	only_looks = true;
 }
 
+bool fl_trust_is_onlooker(void)
+{
+	uid_t const self = geteuid();
+	return only_looks && account_uid != NOBODY && self != 0 && self != account_uid;
+}
+
 /* ---- whom we trust ---- */
 
 /* Whoever can replace the program itself gains nothing by replacing what it loads: its owner, and

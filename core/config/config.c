@@ -176,9 +176,10 @@ static void load_account(
 			"[fastlane] group goes with user, which is not set");
 	if (user == NULL || !fl_config_account(user, group, account, NULL))
 		return;
+	/* It may be looked at only; a daemon is refused where it would become that account. */
 	uid_t const self = geteuid();
 	if (self != 0 && self != account->uid)
-		PROBLEM(l, fl_loader_setting(section, "user")->line,
+		WARNING(l, fl_loader_setting(section, "user")->line,
 			"[fastlane] user = %s: only root can become another account, and fastlane "
 			"was started by uid %u",
 			user, (unsigned)self);

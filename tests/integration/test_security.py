@@ -263,9 +263,20 @@ def test_root_becomes_another_account_for_good(open_folder, mariadb, redis, db, 
 
     # Another's state directory would not do.
     os.chown(open_folder + "/state", 0, 0)
+    change(r, fastlane={**daemon.sections["fastlane"], "log_format": "json"})
     assert daemon.run(seconds=20) == CONFIGURATION
+    said = json.loads(daemon.log.splitlines()[-1])
     assert re.search(r"state_dir = .*/state can't be used by user = nobody: Permission denied: "
-                     r"chown -R nobody .*/state", daemon.log), daemon.log
+                     r"chown -R nobody .*/state", said["message"]), said
+    change(r, fastlane={**daemon.sections["fastlane"], "log_format": "text"})
+    # Nor one that an earlier run has left something of root's in.
+    os.chown(open_folder + "/state", NOBODY.pw_uid, NOBODY.pw_gid)
+    for left in (open_folder + "/state/fastlane.lock", daemon.position_file("log")):
+        os.chown(left, 0, 0)
+        assert daemon.run(seconds=20) == CONFIGURATION
+        assert re.search(r"%s can't be used by user = nobody: .*chown -R nobody .*/state$" % left,
+                         daemon.log.splitlines()[-1]), daemon.log
+        os.chown(left, NOBODY.pw_uid, NOBODY.pw_gid)
     os.chown(open_folder + "/state", NOBODY.pw_uid, NOBODY.pw_gid)
     change(r, fastlane={**daemon.sections["fastlane"], "core_dumps": "yes"})
     daemon.start()

@@ -4,6 +4,8 @@
  */
 #include "config_fixture.h"
 
+#include "base/trust.h"
+
 static void init(void)
 {
 	setenv("FASTLANE_PLUGIN_PATH", TEST_BUILD "/plugins:" TESTS, 1);
@@ -163,6 +165,31 @@ Test(config, a_value_of_many_lines_has_an_end)
 		strstr(got.data, ":173: the value has more than 16384 bytes\n"), "%s", got.data);
 	unlink(path);
 	fl_buf_finish(&text);
+	fl_buf_finish(&got);
+}
+
+Test(config, an_onlooker_is_warned_that_he_can_not_become_the_account)
+{
+	char folder[] = "/tmp/fastlane-test-XXXXXX", path[] = "/tmp/fastlane-test-XXXXXX";
+	char content[200], expected[200];
+	struct fl_buf got = { 0 };
+	struct fl_config *config = NULL;
+	cr_assert_not_null(mkdtemp(folder));
+	cr_assert_eq(chmod(folder, 0500), 0);
+	cr_assert(geteuid() != 0 || seteuid(65534) == 0);
+	snprintf(content, sizeof(content), "[fastlane]\nstate_dir = %s\nuser = root\n", folder);
+	write_file(path, 0600, content, strlen(content));
+	snprintf(expected, sizeof(expected),
+		"(warning) %s:3: [fastlane] user = root: only root can become another account",
+		path);
+	/* Nothing is said of state_dir, which is not his to write to. */
+	fl_trust_only_look();
+	load(path, &got, &config);
+	cr_expect_not_null(strstr(got.data, expected), "%s", got.data);
+	cr_expect_null(strstr(got.data, "state_dir"), "%s", got.data);
+	unlink(path);
+	seteuid(getuid());
+	rmdir(folder);
 	fl_buf_finish(&got);
 }
 

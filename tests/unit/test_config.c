@@ -4,6 +4,8 @@
  */
 #include "config_fixture.h"
 
+#include <sys/resource.h>
+
 #include "base/trust.h"
 
 static void init(void)
@@ -190,6 +192,20 @@ Test(config, an_onlooker_is_warned_that_he_can_not_become_the_account)
 	unlink(path);
 	seteuid(getuid());
 	rmdir(folder);
+	fl_buf_finish(&got);
+}
+
+Test(config, connections_are_refused_that_the_system_has_no_descriptors_for)
+{
+	struct fl_buf got = { 0 };
+	struct fl_config *config = NULL;
+	struct rlimit const limit = { 1000, 1000 };
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	cr_expect_eq(load(CONFIG "good.ini", &got, &config), 1);
+	cr_expect_str_eq(got.data,
+		"good.ini:25: [http] max_connections = 4096: the system allows this process 1000 "
+		"descriptors, of which 744 may be connections: raise its limit (ulimit -Hn, "
+		"LimitNOFILE= of a unit)\n");
 	fl_buf_finish(&got);
 }
 

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "privileges.h"
 
+#include "checkpoint.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <limits.h>
 #include <linux/capability.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -106,6 +109,28 @@ int fl_privileges_drop(const struct fl_account *account, struct fl_err *err)
 	return 0;
 }
 
+/* What an earlier run has left there, as root perhaps. */
+static int check_state(const struct fl_config *config, struct fl_err *err)
+{
+	char path[PATH_MAX];
+	for (size_t i = 0; i <= config->sink_count; i++) {
+		int const size = i < config->sink_count
+					 ? snprintf(path, sizeof(path), "%s/%s.position",
+						   config->state_dir, config->sinks[i].name)
+					 : snprintf(path, sizeof(path), "%s/" FL_LOCK_NAME,
+						   config->state_dir);
+		if (size < 0 || (size_t)size >= sizeof(path) ||
+			faccessat(AT_FDCWD, path, R_OK | W_OK, AT_EACCESS) == 0 || errno != EACCES)
+			continue;
+		return fl_err_set(err, FL_EINVAL,
+			"[fastlane] state_dir: %.200s can't be used by user = %s: %s: chown -R %s "
+			"%.200s",
+			path, config->account.user, strerror(EACCES), config->account.user,
+			config->state_dir);
+	}
+	return 0;
+}
+
 int fl_privileges_check(const struct fl_config *config, struct fl_err *err)
 {
 	const struct fl_source_config *source = &config->source;
@@ -128,5 +153,5 @@ int fl_privileges_check(const struct fl_config *config, struct fl_err *err)
 			used[i].path, config->account.user, strerror(errno), used[i].mend,
 			config->account.user, used[i].path);
 	}
-	return 0;
+	return config->state_dir != NULL ? check_state(config, err) : 0;
 }

@@ -74,6 +74,17 @@ static bool is_ours(uid_t uid, enum fl_trust kind)
 	return uid == account_uid || (only_looks && self == 0);
 }
 
+/* Whether the group is that of another account from its log-in on: such are not named in it. */
+static bool is_of_another(gid_t gid, uid_t owner)
+{
+	bool found = false;
+	setpwent();
+	for (const struct passwd *user; !found && (user = getpwent()) != NULL;)
+		found = user->pw_gid == gid && user->pw_uid != owner;
+	endpwent();
+	return found;
+}
+
 /* A group that has its owner alone in it, as many systems give to each user. */
 static bool is_private(uid_t owner, gid_t gid)
 {
@@ -88,7 +99,7 @@ static bool is_private(uid_t owner, gid_t gid)
 	for (char **member = group->gr_mem; *member != NULL; member++)
 		if (strcmp(*member, name) != 0)
 			return false;
-	return true;
+	return !is_of_another(gid, owner);
 }
 
 static bool group_may_write(const struct stat *status)

@@ -131,6 +131,22 @@ static int check_state(const struct fl_config *config, struct fl_err *err)
 	return 0;
 }
 
+/* What a sink opens when it connects. */
+static int check_sink(
+	const struct fl_config *config, const struct fl_sink_config *sink, struct fl_err *err)
+{
+	for (size_t i = 0; fl_sink_certificates[i] != NULL; i++) {
+		const char *path = fl_sink_certificate(sink, i);
+		if (path != NULL && faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) != 0)
+			return fl_err_set(err, FL_EINVAL,
+				"[sink:%s] %s = %.200s can't be used by user = %s: %s: chgrp %s "
+				"%.200s",
+				sink->name, fl_sink_certificates[i], path, config->account.user,
+				strerror(errno), config->account.user, path);
+	}
+	return 0;
+}
+
 int fl_privileges_check(const struct fl_config *config, struct fl_err *err)
 {
 	const struct fl_source_config *source = &config->source;
@@ -153,5 +169,8 @@ int fl_privileges_check(const struct fl_config *config, struct fl_err *err)
 			used[i].path, config->account.user, strerror(errno), used[i].mend,
 			config->account.user, used[i].path);
 	}
-	return config->state_dir != NULL ? check_state(config, err) : 0;
+	int result = config->state_dir != NULL ? check_state(config, err) : 0;
+	for (size_t i = 0; result == 0 && i < config->sink_count; i++)
+		result = check_sink(config, &config->sinks[i], err);
+	return result;
 }

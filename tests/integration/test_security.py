@@ -98,7 +98,15 @@ def test_files_that_others_can_read_or_change_are_refused_by_name(folder):
         else:
             assert done.returncode == CONFIGURATION, (name, path)
             assert re.search(r"checked\.ini:2: \[source\] %s.*%s" % (name, said), done.stderr), done.stderr
-    half = text.replace("tls_cert", ";tls_cert")
+        # What a sink opens is looked at as well.
+        if name in ("tls_ca", "tls_cert"):
+            text = ("[sink:hot]\n%s = %s\nplugin = redis\n[source]\nport = %d\nuser = repl\nserver_id = 4711\n"
+                    "[map:m]\ntable = a.b\nkey = m:{id}\n" % (name, path, free_port()))
+            done = command("-c", write(folder + "/checked.ini", text, 0o644), "--check")
+            assert (done.returncode == OK) == (said is None), done.stderr
+            assert said is None or re.search(r"checked\.ini:2: \[sink:hot\] %s = .*(%s|that can be read)" % (name, said),
+                                             done.stderr), done.stderr
+    half = "[source]\ntls_key = %s\n" % key
     done = command("-c", write(folder + "/checked.ini", half, 0o644), "--check")
     assert "checked.ini:2: [source] tls_key goes with tls_cert, which is not set" in done.stderr
 

@@ -211,6 +211,12 @@ bool fl_session_is_ready(struct fl_session *session, int wait_ms)
 	       atomic_load(&session->woken);
 }
 
+bool fl_session_gather(struct fl_session *session)
+{
+	(void)session;
+	return false;
+}
+
 void fl_session_wake(struct fl_session *session)
 {
 	atomic_store(&session->woken, true);

@@ -40,6 +40,7 @@ static int failures __attribute__((unused));
 		     : (void)(fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__,           \
 				      #condition),                                                 \
 			       exit(1)))
+#define cr_expect_not(a, ...)	   cr_expect(!(a))
 #define cr_expect_eq(a, b, ...)	   cr_expect((a) == (b))
 #define cr_expect_null(a, ...)	   cr_expect((a) == NULL)
 #define cr_assert_eq(a, b, ...)	   cr_assert((a) == (b))

@@ -2,6 +2,7 @@
 #include "daemon.h"
 
 #include <signal.h>
+#include <sys/resource.h>
 #include <unistd.h>
 #include <uv.h>
 
@@ -349,8 +350,21 @@ static void mask_sighup(int how)
 	pthread_sigmask(how, &set, NULL);
 }
 
+/* Connections to HTTP may need more descriptors than the usual 1024; but no library that
+ * uses select() should see numbers beyond it without need. */
+static void raise_descriptors(void)
+{
+	struct rlimit limit;
+	rlim_t const wanted = FL_MOST_CONNECTIONS + FL_OTHER_DESCRIPTORS;
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted)
+		return;
+	limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 void fl_daemon_prepare(void)
 {
+	raise_descriptors();
 	/* Both are told by the calls that fail, of which the log's may be the first. */
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <fcntl.h>
 #include <getopt.h>
+#include <limits.h>
 #include <locale.h>
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/trust.h"
 #include "daemon.h"
 #include "explain/explain.h"
 #include "kit/kit.h"
@@ -150,12 +152,18 @@ static int view(const char *path, const char *url, enum fl_view what)
 static int settle_privileges(const struct fl_config *config, const char *path, bool is_daemon)
 {
 	const char *user = config->account.user;
+	uid_t const self = geteuid();
 	struct fl_err err;
 	if (config->core_dumps)
 		fl_privileges_core_dumps(true);
+	/* Who looks by his own rights has been warned that he can't run it. */
+	if (!is_daemon && self != 0 && self != config->account.uid)
+		return FL_EXIT_OK;
 	if (fl_privileges_drop(&config->account, &err) != 0 ||
 		(user != NULL && fl_privileges_check(config, &err) != 0)) {
-		fprintf(stderr, "%s: %s\n", path != NULL ? path : "fastlane", err.text);
+		char text[sizeof(err.text) + PATH_MAX];
+		snprintf(text, sizeof(text), "%s: %s", path != NULL ? path : "fastlane", err.text);
+		report_logged(NULL, true, text);
 		return FL_EXIT_CONFIG;
 	}
 	if (is_daemon && user == NULL && geteuid() == 0 && path != NULL)
@@ -173,6 +181,8 @@ static int run(const char *path, bool check, const char *change, bool until_curr
 	struct fl_config *config = NULL;
 	/* Rules can be explained before there is a source. */
 	bool const alone = files != NULL || change != NULL;
+	if (check || change != NULL)
+		fl_trust_only_look();
 	if (!check && change == NULL) {
 		fl_log_set_format(FL_LOG_AUTO);
 		fl_daemon_prepare();

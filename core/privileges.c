@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "privileges.h"
 
+#include "checkpoint.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <limits.h>
 #include <linux/capability.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -47,6 +50,14 @@ static bool has_capabilities(void)
 	return false;
 }
 
+/* Another account's id takes the others away, but not those for what it might run. */
+static bool drop_capabilities(void)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct const none[_LINUX_CAPABILITY_U32S_3] = { 0 };
+	return syscall(SYS_capset, &head, none) == 0;
+}
+
 static int failed(const struct fl_account *account, const char *what, struct fl_err *err)
 {
 	return fl_err_set(err, FL_EFATAL, "[fastlane] user = %s: %s: %s", account->user, what,
@@ -88,11 +99,51 @@ int fl_privileges_drop(const struct fl_account *account, struct fl_err *err)
 		return failed(account, "its group can't be taken", err);
 	if (setresuid(account->uid, account->uid, account->uid) != 0)
 		return failed(account, "can't be taken", err);
+	if (account->uid != 0 && !drop_capabilities())
+		return failed(account, "root's rights can't be given up", err);
 	if (!is_for_good(account))
 		return fl_err_set(err, FL_EFATAL,
 			"[fastlane] user = %s: root's rights are not gone for good", account->user);
 	/* The system has set this anew. */
 	fl_privileges_core_dumps(core_dumps);
+	return 0;
+}
+
+/* What an earlier run has left there, as root perhaps. */
+static int check_state(const struct fl_config *config, struct fl_err *err)
+{
+	char path[PATH_MAX];
+	for (size_t i = 0; i <= config->sink_count; i++) {
+		int const size = i < config->sink_count
+					 ? snprintf(path, sizeof(path), "%s/%s.position",
+						   config->state_dir, config->sinks[i].name)
+					 : snprintf(path, sizeof(path), "%s/" FL_LOCK_NAME,
+						   config->state_dir);
+		if (size < 0 || (size_t)size >= sizeof(path) ||
+			faccessat(AT_FDCWD, path, R_OK | W_OK, AT_EACCESS) == 0 || errno != EACCES)
+			continue;
+		return fl_err_set(err, FL_EINVAL,
+			"[fastlane] state_dir: %.200s can't be used by user = %s: %s: chown -R %s "
+			"%.200s",
+			path, config->account.user, strerror(EACCES), config->account.user,
+			config->state_dir);
+	}
+	return 0;
+}
+
+/* What a sink opens when it connects. */
+static int check_sink(
+	const struct fl_config *config, const struct fl_sink_config *sink, struct fl_err *err)
+{
+	for (size_t i = 0; fl_sink_certificates[i] != NULL; i++) {
+		const char *path = fl_sink_certificate(sink, i);
+		if (path != NULL && faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) != 0)
+			return fl_err_set(err, FL_EINVAL,
+				"[sink:%s] %s = %.200s can't be used by user = %s: %s: chgrp %s "
+				"%.200s",
+				sink->name, fl_sink_certificates[i], path, config->account.user,
+				strerror(errno), config->account.user, path);
+	}
 	return 0;
 }
 
@@ -118,5 +169,8 @@ int fl_privileges_check(const struct fl_config *config, struct fl_err *err)
 			used[i].path, config->account.user, strerror(errno), used[i].mend,
 			config->account.user, used[i].path);
 	}
-	return 0;
+	int result = config->state_dir != NULL ? check_state(config, err) : 0;
+	for (size_t i = 0; result == 0 && i < config->sink_count; i++)
+		result = check_sink(config, &config->sinks[i], err);
+	return result;
 }

@@ -14,11 +14,23 @@ enum { LINKS_MAX = 40, NAME_SIZE = 40 };
 
 static uid_t account_uid = NOBODY;
 static gid_t account_gid = (gid_t)-1;
+static bool only_looks;
 
 void fl_trust_account(uid_t uid, gid_t gid)
 {
 	account_uid = uid;
 	account_gid = gid;
+}
+
+void fl_trust_only_look(void)
+{
+	only_looks = true;
+}
+
+bool fl_trust_is_onlooker(void)
+{
+	uid_t const self = geteuid();
+	return only_looks && account_uid != NOBODY && self != 0 && self != account_uid;
 }
 
 /* ---- whom we trust ---- */
@@ -51,15 +63,26 @@ static bool is_on_way_to_program(const char *folder)
 	return strncmp(path, folder, size) == 0 && (path[size] == '/' || size == 1);
 }
 
-/* Root may look at files of whatever account fastlane is to run as, which root could become; but
- * not run what is not root's. */
+/* What root runs is root's or the account's that it becomes. */
 static bool is_ours(uid_t uid, enum fl_trust kind)
 {
 	uid_t const self = geteuid();
 	if (kind == FL_TRUST_CONFIG || uid == 0 || uid == self)
 		return true;
-	return kind == FL_TRUST_CODE ? uid == the_program()->owner
-				     : self == 0 || uid == account_uid;
+	if (kind == FL_TRUST_CODE)
+		return uid == the_program()->owner;
+	return uid == account_uid || (only_looks && self == 0);
+}
+
+/* Whether the group is that of another account from its log-in on: such are not named in it. */
+static bool is_of_another(gid_t gid, uid_t owner)
+{
+	bool found = false;
+	setpwent();
+	for (const struct passwd *user; !found && (user = getpwent()) != NULL;)
+		found = user->pw_gid == gid && user->pw_uid != owner;
+	endpwent();
+	return found;
 }
 
 /* A group that has its owner alone in it, as many systems give to each user. */
@@ -76,7 +99,7 @@ static bool is_private(uid_t owner, gid_t gid)
 	for (char **member = group->gr_mem; *member != NULL; member++)
 		if (strcmp(*member, name) != 0)
 			return false;
-	return true;
+	return !is_of_another(gid, owner);
 }
 
 static bool group_may_write(const struct stat *status)
@@ -135,8 +158,16 @@ static int refuse_owner(
 	const char *path, const struct stat *status, enum fl_trust kind, struct fl_err *err)
 {
 	char user[NAME_SIZE], self[NAME_SIZE];
+	bool const is_root = geteuid() == 0;
 	name_user(status->st_uid, user);
-	name_user(geteuid(), self);
+	name_user(is_root && account_uid != NOBODY ? account_uid : geteuid(), self);
+	if (is_root && account_uid == NOBODY && kind != FL_TRUST_CODE)
+		return fl_err_set(err, FL_EINVAL,
+			"%s%.150s (mode %04o) is of %s, who can change it; where fastlane runs as "
+			"root it must be root's: run it as %s (user in [fastlane]), or chown root "
+			"%.150s",
+			S_ISDIR(status->st_mode) ? "the directory " : "", path,
+			(unsigned)status->st_mode & 07777, user, user, path);
 	return fl_err_set(err, FL_EINVAL,
 		"%s%.150s (mode %04o) is of %s, who can change it; it must be root's or, where "
 		"fastlane runs as %s, of that account: chown %s %.150s",

@@ -27,6 +27,12 @@ enum fl_trust {
  * CODE. (uid_t)-1: none. */
 void fl_trust_account(uid_t uid, gid_t gid);
 
+/* What is loaded is only looked at, as by --check, and nothing done with it: root may then look at
+ * files of whatever account fastlane is run as, which the file need not name. */
+void fl_trust_only_look(void);
+/* Whether it is looked at so by somebody who is neither that account nor can become it. */
+bool fl_trust_is_onlooker(void);
+
 /* 0; FL_EIO: it can't be looked at; FL_EINVAL: it is not safe. The text names what is wrong, its
  * owner and mode, and the command that mends it. */
 int fl_trust_check(const char *path, enum fl_trust kind, struct fl_err *err);

@@ -176,9 +176,10 @@ static void load_account(
 			"[fastlane] group goes with user, which is not set");
 	if (user == NULL || !fl_config_account(user, group, account, NULL))
 		return;
+	/* It may be looked at only; a daemon is refused where it would become that account. */
 	uid_t const self = geteuid();
 	if (self != 0 && self != account->uid)
-		PROBLEM(l, fl_loader_setting(section, "user")->line,
+		WARNING(l, fl_loader_setting(section, "user")->line,
 			"[fastlane] user = %s: only root can become another account, and fastlane "
 			"was started by uid %u",
 			user, (unsigned)self);
@@ -228,6 +229,17 @@ static void collect_plugin(void *ctx, const char *name, const char *file,
 		fl_guess_from(ctx, plugin->name);
 }
 
+const char *const fl_sink_certificates[] = { "tls_ca", "tls_cert", NULL };
+
+const char *fl_sink_certificate(const struct fl_sink_config *sink, size_t i)
+{
+	const struct fl_option *option =
+		fl_option_find(sink->plugin->options, fl_sink_certificates[i]);
+	const struct fl_settings *s = fl_options_settings(sink->options);
+	return option != NULL && option->type == FL_OPTION_TEXT ? s->text(s->ctx, option->name)
+								: NULL;
+}
+
 /* What every sink has. */
 static void load_own(struct fl_loader *l, struct fl_sink_config *sink)
 {
@@ -241,6 +253,21 @@ static void load_own(struct fl_loader *l, struct fl_sink_config *sink)
 	sink->match_first = strcmp(s->text(s->ctx, "match"), "first") == 0;
 	if (sink->match_first && fl_map_match_first(l->config->map, sink->name) != 0)
 		out_of_memory(l);
+}
+
+/* What a sink's plugin opens by itself, once it connects: by these names, and looked at as
+ * [source]'s are. */
+static void check_certificates(
+	struct fl_loader *l, const struct fl_section *section, const struct fl_sink_config *sink)
+{
+	for (size_t i = 0; fl_sink_certificates[i] != NULL; i++) {
+		const char *path = fl_sink_certificate(sink, i);
+		struct fl_err err;
+		if (path != NULL && !fl_config_pem_check(path, false, &err))
+			PROBLEM(l, fl_loader_setting(section, fl_sink_certificates[i])->line,
+				"[%s] %s = %s: %s", section->text, fl_sink_certificates[i], path,
+				err.text);
+	}
 }
 
 static void load_sink(struct fl_loader *l, const struct fl_section *section)
@@ -274,6 +301,7 @@ static void load_sink(struct fl_loader *l, const struct fl_section *section)
 	}
 	fl_loader_set_all(l, section, fl_config_keys("sink"), sink->own);
 	fl_loader_set_all(l, section, plugin->options, sink->options);
+	check_certificates(l, section, sink);
 	load_own(l, sink);
 	l->config->sink_count++;
 	if (plugin->position == NULL && l->config->state_dir == NULL && !l->for_files) {

@@ -23,6 +23,11 @@ struct fl_sink_config {
 	size_t max_batch_ops, max_batch_bytes;
 };
 
+/* Names of text options that are paths of certificates, in whatever plugin: NULL ends them. */
+extern const char *const fl_sink_certificates[];
+/* What a sink has for one of them; NULL: nothing. */
+const char *fl_sink_certificate(const struct fl_sink_config *sink, size_t i);
+
 /* One [map:NAME]. */
 struct fl_map_config {
 	struct fl_map_rule rule;    /* its texts belong to the options */

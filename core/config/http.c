@@ -2,7 +2,27 @@
  *
  * [http]: where the daemon tells how it is.
  */
+#include <inttypes.h>
+#include <sys/resource.h>
+
 #include "config/private.h"
+
+/* The daemon takes as many as the system lets it have. */
+static void check_descriptors(struct fl_loader *l, const struct fl_section *section)
+{
+	const struct fl_setting *setting = fl_loader_setting(section, "max_connections");
+	unsigned const wanted = l->config->http.max_connections;
+	struct rlimit limit;
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_max == RLIM_INFINITY ||
+		wanted + FL_OTHER_DESCRIPTORS <= limit.rlim_max)
+		return;
+	uintmax_t const most = limit.rlim_max;
+	PROBLEM(l, setting != NULL ? setting->line : section->line,
+		"[http] max_connections = %u: the system allows this process %" PRIuMAX
+		" descriptors, of which %" PRIuMAX
+		" may be connections: raise its limit (ulimit -Hn, LimitNOFILE= of a unit)",
+		wanted, most, most > FL_OTHER_DESCRIPTORS ? most - FL_OTHER_DESCRIPTORS : 0);
+}
 
 void fl_loader_http(struct fl_loader *l)
 {
@@ -28,6 +48,7 @@ void fl_loader_http(struct fl_loader *l)
 	};
 	if (section == NULL)
 		return;
+	check_descriptors(l, section);
 	const struct fl_setting *setting = fl_loader_setting(section, "listen");
 	http->line = setting != NULL ? setting->line : section->line;
 	if (setting == NULL)

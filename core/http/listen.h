@@ -10,6 +10,12 @@
 
 #include <fastlane/change.h>
 
+enum {
+	FL_MOST_CONNECTIONS = 4096,
+	/* Descriptors that are kept for all else: the source, sinks, files, libraries. */
+	FL_OTHER_DESCRIPTORS = 256,
+};
+
 /* Texts belong to the configuration. */
 struct fl_http_config {
 	const char *listen; /* NULL: nowhere */

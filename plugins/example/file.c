@@ -65,11 +65,16 @@ static int append_change(struct file_sink *self, const struct fl_change *change,
 
 static enum fl_outcome write_lines(struct file_sink *self, struct fl_err *err)
 {
+	off_t const begin = lseek(self->fd, 0, SEEK_END);
 	for (size_t at = 0; at < self->out.size;) {
 		ssize_t written = write(self->fd, self->out.data + at, self->out.size - at);
 		if (written < 0 && errno != EINTR) {
 			fl_err_set(err, FL_EIO, "the file can't be written: %s", strerror(errno));
-			return FL_RETRY; /* a full disk, say: the same lines come again */
+			/* A full disk, say. The same lines come again: not behind half a line. */
+			if (at > 0 && ftruncate(self->fd, begin) != 0)
+				self->host->log(self->host->ctx, FL_LEVEL_WARN,
+					"half a line is left in the file");
+			return FL_RETRY;
 		}
 		at += written > 0 ? (size_t)written : 0;
 	}

@@ -45,9 +45,46 @@ static const struct {
 	{ "NOAUTH", FL_FAILED, ": set user and password_file" },
 	{ "WRONGPASS", FL_FAILED, ": check user and password_file" },
 	{ "ERR invalid password", FL_FAILED, ": check password_file" },
+	{ "ERR Client sent AUTH, but no password is set", FL_FAILED,
+		": leave out password and password_file" },
+	{ "ERR AUTH <password> called without any password", FL_FAILED,
+		": leave out password and password_file" },
+	{ "ERR wrong number of arguments", FL_FAILED, ": user goes with Redis 6 or newer" },
+	{ "ERR unknown command", FL_FAILED, ": is it a Redis?" },
 	{ "NOPERM", FL_FAILED, ": ACL SETUSER must allow this; see fastlane-redis(5)" },
 	{ "WRONGTYPE", FL_FAILED, ": position_key holds something else; set another one" },
 };
+
+static size_t find_refusal(const char *answer)
+{
+	size_t i = 0;
+	for (; i < sizeof(refusals) / sizeof(*refusals); i++) {
+		size_t size = strlen(refusals[i].word);
+		if (strncmp(answer, refusals[i].word, size) == 0 &&
+			(answer[size] == ' ' || answer[size] == '\0'))
+			break;
+	}
+	return i;
+}
+
+/* An answer to AUTH may repeat the password: what does not know the command names its arguments.
+ * None of the server's own words is told. */
+static enum fl_outcome refused_login(
+	struct redis_sink *self, const char *answer, struct fl_err *err)
+{
+	size_t const i = find_refusal(answer);
+	if (i == sizeof(refusals) / sizeof(*refusals)) {
+		fl_err_set(err, FL_EFATAL,
+			"%s answers AUTH with an error that is not shown, as it may hold the "
+			"password: check user and password_file",
+			self->address);
+		return FL_FAILED;
+	}
+	enum fl_outcome const outcome = refusals[i].outcome;
+	fl_err_set(err, outcome == FL_RETRY ? FL_ELOST : FL_EFATAL, "%s answers AUTH with '%s'%s",
+		self->address, refusals[i].word, refusals[i].advice);
+	return outcome;
+}
 
 enum fl_outcome redis_refused(struct redis_sink *self, const char *answer, struct fl_err *err)
 {
@@ -58,14 +95,10 @@ enum fl_outcome redis_refused(struct redis_sink *self, const char *answer, struc
 	const char *inner = strncmp(answer, "ERR Error ", 10) == 0 ? strstr(answer, ": -") : NULL;
 	if (inner != NULL)
 		answer = inner + 3;
-	for (size_t i = 0; i < sizeof(refusals) / sizeof(*refusals); i++) {
-		size_t size = strlen(refusals[i].word);
-		if (strncmp(answer, refusals[i].word, size) == 0 &&
-			(answer[size] == ' ' || answer[size] == '\0')) {
-			outcome = refusals[i].outcome;
-			advice = refusals[i].advice;
-			break;
-		}
+	size_t const i = find_refusal(answer);
+	if (i < sizeof(refusals) / sizeof(*refusals)) {
+		outcome = refusals[i].outcome;
+		advice = refusals[i].advice;
 	}
 	fl_err_set(err, outcome == FL_RETRY ? FL_ELOST : FL_EFATAL, "%s answers '%.200s'%s",
 		self->address, answer, advice);
@@ -148,7 +181,8 @@ static enum fl_outcome expect_ok(struct redis_sink *self, const char *asked, str
 		return FL_RETRY;
 	enum fl_outcome outcome = FL_DONE;
 	if (reply->type == REDIS_REPLY_ERROR)
-		outcome = redis_refused(self, reply->str, err);
+		outcome = strcmp(asked, "AUTH") == 0 ? refused_login(self, reply->str, err)
+						     : redis_refused(self, reply->str, err);
 	else if (reply->type != REDIS_REPLY_STATUS)
 		outcome = redis_confused(self, asked, err);
 	redis_free(reply);

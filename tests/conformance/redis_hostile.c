@@ -74,11 +74,11 @@ static void prepare(void)
 TestSuite(redis_hostile, .init = prepare, .timeout = 120);
 
 /* As far as the sink gets: FL_DONE if it takes a batch for settled. */
-static enum fl_outcome talk(struct fl_err *err)
+static enum fl_outcome talk(const struct setting *with, struct fl_err *err)
 {
 	struct sink sink;
 	struct fl_buf position = { 0 };
-	enum fl_outcome outcome = sink_open(&sink, settings);
+	enum fl_outcome outcome = sink_open(&sink, with);
 	if (outcome == FL_DONE) {
 		outcome = sink.plugin->position(sink.self, &position, &sink.err);
 		if (outcome == FL_DONE)
@@ -134,7 +134,7 @@ Test(redis_hostile, whatever_it_sends_takes_neither_memory_nor_time)
 		clock_gettime(CLOCK_MONOTONIC, &start);
 		host_state.memory = 0;
 		fake_start(cases[i].first, cases[i].more);
-		enum fl_outcome outcome = talk(&err);
+		enum fl_outcome outcome = talk(settings, &err);
 		pthread_join(fake.thread, NULL);
 		close(fake.listener);
 		clock_gettime(CLOCK_MONOTONIC, &end);
@@ -145,5 +145,37 @@ Test(redis_hostile, whatever_it_sends_takes_neither_memory_nor_time)
 		cr_expect(strstr(err.text, cases[i].says) != NULL, "case %zu: %s", i, err.text);
 		cr_expect_lt(fake.sent, TAKEN, "case %zu takes %zu MiB", i, fake.sent / MIB);
 		cr_expect_eq(host_state.settled, 0, "case %zu is settled", i);
+	}
+}
+
+#define WORD "Sesam-offne-dich"
+
+Test(redis_hostile, what_it_says_to_a_log_in_is_not_repeated)
+{
+	static const struct setting login[] = { { "address", address }, { "user", "ada" },
+		{ "password", WORD }, { "timeout_ms", "500" }, { "connect_timeout_ms", "500" },
+		{ NULL, NULL } };
+	static const struct {
+		const char *answer, *says;
+		enum fl_outcome outcome;
+	} cases[] = {
+		{ "-ERR unknown command `AUTH`, with args beginning with: `ada` `" WORD "`, \r\n",
+			"'ERR unknown command': is it", FL_FAILED },
+		{ "-" WORD " is wrong\r\n", "check user and password_file", FL_FAILED },
+		{ "-ERR Error running AUTH: -" WORD "\r\n", "check user and password_file",
+			FL_FAILED },
+		{ "-WRONGPASS it is not " WORD "\r\n", "'WRONGPASS': check user", FL_FAILED },
+		{ "-LOADING " WORD "\r\n", "'LOADING'", FL_RETRY },
+		{ "$16\r\n" WORD "\r\n", "no proper answer to AUTH", FL_RETRY },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct fl_err err;
+		host_state.memory = 0;
+		fake_start(cases[i].answer, NULL);
+		cr_expect_eq(talk(login, &err), cases[i].outcome, "case %zu", i);
+		pthread_join(fake.thread, NULL);
+		close(fake.listener);
+		cr_expect(strstr(err.text, cases[i].says) != NULL, "case %zu: %s", i, err.text);
+		cr_expect(strstr(err.text, WORD) == NULL, "case %zu: %s", i, err.text);
 	}
 }

@@ -30,12 +30,13 @@ def keys(port, **more):
 @pytest.fixture
 def served(rig, db):
     """A rig that answers HTTP, started; its port is rig.port."""
-    def make(source, redis=None, http=(), **options):
+    def make(source, redis=None, http=(), under=(), **options):
         port = free_port()
         more = {"redis": redis} if redis else {}
         r = rig(source, [numbers(db)], **more, **options)
         change(r, http=keys(port, **dict(http)))
         r.port = port
+        r.daemon.under = list(under)
         r.daemon.start()
         r.daemon.wait_log("answers HTTP at")
         return r
@@ -264,7 +265,8 @@ def waiting(r, count):
 
 
 def test_many_wait(mariadb, served, db, start_server, fastlane):
-    r = served(mariadb, redis=start_server(Redis), http={"max_connections": 120})
+    r = served(mariadb, redis=start_server(Redis), http={"max_connections": 120},
+               under=["prlimit", "--nofile=64:"])
     r.settle()
     gone = mariadb.gtids()
     client = Client(r.port)

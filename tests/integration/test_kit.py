@@ -3,8 +3,10 @@
 plugins/README.md, followed to the letter with what is installed."""
 
 import glob
+import json
 import os
 import re
+import resource
 import shutil
 import subprocess
 
@@ -134,11 +136,16 @@ def test_plugins_that_are_rude_to_their_server_are_found_out(name, check, says, 
     figures("%s: %s" % (name, found[0]))
 
 
-def test_a_target_that_differs_when_the_same_comes_again_is_found_out(folder):
-    """The page's own sink appends, as a stream may."""
-    made, path = folder + "/file.so", folder + "/rows"
+def build_example(folder):
+    made = folder + "/file.so"
     subprocess.run([os.environ.get("CC", "cc"), "-shared", "-fPIC", "-Wl,-z,now", "-I", TOP + "/include",
                     EXAMPLE + "/file.c", "-o", made], check=True)
+    return made
+
+
+def test_a_target_that_differs_when_the_same_comes_again_is_found_out(folder):
+    """The page's own sink appends, as a stream may."""
+    made, path = build_example(folder), folder + "/rows"
     status, report, _ = kit(made, "path=" + path, "--only", "the same again", "--contents", "cat " + path)
     assert status == FAILED and "the target holds something else" in report, report
 
@@ -197,6 +204,29 @@ def test_a_daemon_outlives_rude_plugins(fastlane, mariadb, db, figures):
     took = daemon.stop(5, code=4)
     assert re.search(r"\[hang\] does not answer", daemon.log), daemon.log
     figures("%d rude sinks beside one that is not; ended %.1f s after SIGTERM" % (len(sinks), took))
+
+
+def test_the_page_s_sink_leaves_no_half_line_where_a_disk_is_full(fastlane, mariadb, db, folder):
+    build_example(folder)
+    path = folder + "/rows"
+    mariadb.run("CREATE DATABASE `%s`" % db)
+    daemon = fastlane(mariadb, {"rows": {"plugin": "file", "path": path}}, start="current",
+                      fastlane={"plugin_path": folder})
+    daemon.under = ["prlimit", "--fsize=65536:"]
+    daemon.start()
+    daemon.wait_log(r"\blane \d+ reads")
+    mariadb.run("CREATE TABLE t (id int primary key, v text)", "INSERT INTO t VALUES (1, REPEAT('x', 40000))",
+                "INSERT INTO t VALUES (2, REPEAT('y', 40000))", database=db)
+    daemon.wait_log(r"\[rows\] .*the file can't be written: File too large")
+    resource.prlimit(daemon.process.pid, resource.RLIMIT_FSIZE,
+                     (resource.getrlimit(resource.RLIMIT_FSIZE)[1],) * 2)
+
+    def rows():
+        with open(path) as file:
+            return [line for line in file if '"id":' in line]
+    daemon.wait_for(lambda: len(rows()) == 2 and rows()[-1].endswith("\n"), "both rows")
+    assert [json.loads(line)["id"] for line in rows()] == [1, 2]
+    daemon.stop()
 
 
 # ---- plugins/README.md ----

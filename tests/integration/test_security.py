@@ -98,7 +98,15 @@ def test_files_that_others_can_read_or_change_are_refused_by_name(folder):
         else:
             assert done.returncode == CONFIGURATION, (name, path)
             assert re.search(r"checked\.ini:2: \[source\] %s.*%s" % (name, said), done.stderr), done.stderr
-    half = text.replace("tls_cert", ";tls_cert")
+        # What a sink opens is looked at as well.
+        if name in ("tls_ca", "tls_cert"):
+            text = ("[sink:hot]\n%s = %s\nplugin = redis\n[source]\nport = %d\nuser = repl\nserver_id = 4711\n"
+                    "[map:m]\ntable = a.b\nkey = m:{id}\n" % (name, path, free_port()))
+            done = command("-c", write(folder + "/checked.ini", text, 0o644), "--check")
+            assert (done.returncode == OK) == (said is None), done.stderr
+            assert said is None or re.search(r"checked\.ini:2: \[sink:hot\] %s = .*(%s|that can be read)" % (name, said),
+                                             done.stderr), done.stderr
+    half = "[source]\ntls_key = %s\n" % key
     done = command("-c", write(folder + "/checked.ini", half, 0o644), "--check")
     assert "checked.ini:2: [source] tls_key goes with tls_cert, which is not set" in done.stderr
 
@@ -227,6 +235,7 @@ def test_root_becomes_another_account_for_good(open_folder, mariadb, redis, db, 
         "%s" % line for line in numbers(db).statements()))
     daemon = as_nobody(open_folder, mariadb, redis, db)
     daemons.append(daemon)
+    daemon.under = ["setpriv", "--inh-caps=+chown"]  # as root has some in a container
     daemon.start()
     mariadb.run("INSERT INTO %s.num VALUES (1)" % db)
     daemon.wait_for(lambda: redis.client().exists("num:1"), "row 1")
@@ -262,15 +271,53 @@ def test_root_becomes_another_account_for_good(open_folder, mariadb, redis, db, 
 
     # Another's state directory would not do.
     os.chown(open_folder + "/state", 0, 0)
+    change(r, fastlane={**daemon.sections["fastlane"], "log_format": "json"})
     assert daemon.run(seconds=20) == CONFIGURATION
+    said = json.loads(daemon.log.splitlines()[-1])
     assert re.search(r"state_dir = .*/state can't be used by user = nobody: Permission denied: "
-                     r"chown -R nobody .*/state", daemon.log), daemon.log
+                     r"chown -R nobody .*/state", said["message"]), said
+    change(r, fastlane={**daemon.sections["fastlane"], "log_format": "text"})
+    # Nor one that an earlier run has left something of root's in.
+    os.chown(open_folder + "/state", NOBODY.pw_uid, NOBODY.pw_gid)
+    for left in (open_folder + "/state/fastlane.lock", daemon.position_file("log")):
+        os.chown(left, 0, 0)
+        assert daemon.run(seconds=20) == CONFIGURATION
+        assert re.search(r"%s can't be used by user = nobody: .*chown -R nobody .*/state$" % left,
+                         daemon.log.splitlines()[-1]), daemon.log
+        os.chown(left, NOBODY.pw_uid, NOBODY.pw_gid)
     os.chown(open_folder + "/state", NOBODY.pw_uid, NOBODY.pw_gid)
     change(r, fastlane={**daemon.sections["fastlane"], "core_dumps": "yes"})
     daemon.start()
     daemon.wait_for(lambda: os.stat("/proc/%d/environ" % daemon.process.pid).st_uid == NOBODY.pw_uid,
                     "its memory is its own", 20)
     daemon.stop()
+
+
+def test_root_takes_no_file_of_an_account_that_it_does_not_become(folder, open_folder):
+    """But for a look, as at what the service's account has."""
+    if not IS_ROOT:
+        return
+    secret, state = write(open_folder + "/secret", WORD, 0o600), open_folder + "/state"
+    os.mkdir(state)
+    text = ("[fastlane]\nstate_dir = %s\n%s[source]\nport = %d\nuser = repl\npassword_file = %s\nserver_id = 4711\n"
+            "[sink:hot]\nplugin = redis\n[map:m]\ntable = a.b\nkey = m:{id}\n")
+    port = free_port()
+    for line, path, said in (
+            (2, state, r"state_dir.*/state .* is of nobody, who can change it; where fastlane runs as root it must be "
+                       r"root's: run it as nobody \(user in \[fastlane\]\), or chown root "),
+            (6, secret, "password_file: .*/secret .* is of nobody, .*chown root ")):
+        os.chown(path, NOBODY.pw_uid, NOBODY.pw_gid)
+        config = write(open_folder + "/a.ini", text % (state, "", port, secret), 0o600)
+        assert command("-c", config, "--check").returncode == OK
+        done = command("-c", config, "--until-current")
+        assert done.returncode == CONFIGURATION
+        assert re.search(r"a\.ini:%d: \[.*%s" % (line, said), done.stderr), done.stderr
+        config = write(open_folder + "/a.ini", text % (state, "user = daemon\n", port, secret), 0o600)
+        done = command("-c", config, "--until-current")
+        assert done.returncode == CONFIGURATION
+        assert re.search("is of nobody, .* where fastlane runs as daemon, of that account: chown daemon",
+                         done.stderr), done.stderr
+        os.chown(path, 0, 0)
 
 
 def test_root_without_another_account_is_warned_of_once(mariadb, rig, db):

@@ -16,6 +16,17 @@ from harness.reloads import change, numbers, refused, reload
 from harness.servers import Redis, free_port
 
 
+ETC = os.path.join(os.path.dirname(__file__), "..", "..", "etc")
+
+
+def test_the_unit_ends_for_good_by_what_another_start_can_not_mend_alone():
+    """What 1 stands for, such as a lock that is held, may pass."""
+    with open(ETC + "/fastlane.service") as unit, open(ETC + "/fastlane.8") as page:
+        final = re.search(r"^RestartPreventExitStatus=(.*)$", unit.read(), re.MULTILINE)[1].split()
+        told = re.search(r"^Restarted by systemd are all but 0, ([^.]*)\.", page.read(), re.MULTILINE)[1]
+    assert final == re.findall(r"\d+", told) == ["2", "3"]
+
+
 @pytest.fixture
 def manager(folder):
     started = []

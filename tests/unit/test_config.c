@@ -4,6 +4,10 @@
  */
 #include "config_fixture.h"
 
+#include <sys/resource.h>
+
+#include "base/trust.h"
+
 static void init(void)
 {
 	setenv("FASTLANE_PLUGIN_PATH", TEST_BUILD "/plugins:" TESTS, 1);
@@ -163,6 +167,45 @@ Test(config, a_value_of_many_lines_has_an_end)
 		strstr(got.data, ":173: the value has more than 16384 bytes\n"), "%s", got.data);
 	unlink(path);
 	fl_buf_finish(&text);
+	fl_buf_finish(&got);
+}
+
+Test(config, an_onlooker_is_warned_that_he_can_not_become_the_account)
+{
+	char folder[] = "/tmp/fastlane-test-XXXXXX", path[] = "/tmp/fastlane-test-XXXXXX";
+	char content[200], expected[200];
+	struct fl_buf got = { 0 };
+	struct fl_config *config = NULL;
+	cr_assert_not_null(mkdtemp(folder));
+	cr_assert_eq(chmod(folder, 0500), 0);
+	cr_assert(geteuid() != 0 || seteuid(65534) == 0);
+	snprintf(content, sizeof(content), "[fastlane]\nstate_dir = %s\nuser = root\n", folder);
+	write_file(path, 0600, content, strlen(content));
+	snprintf(expected, sizeof(expected),
+		"(warning) %s:3: [fastlane] user = root: only root can become another account",
+		path);
+	/* Nothing is said of state_dir, which is not his to write to. */
+	fl_trust_only_look();
+	load(path, &got, &config);
+	cr_expect_not_null(strstr(got.data, expected), "%s", got.data);
+	cr_expect_null(strstr(got.data, "state_dir"), "%s", got.data);
+	unlink(path);
+	seteuid(getuid());
+	rmdir(folder);
+	fl_buf_finish(&got);
+}
+
+Test(config, connections_are_refused_that_the_system_has_no_descriptors_for)
+{
+	struct fl_buf got = { 0 };
+	struct fl_config *config = NULL;
+	struct rlimit const limit = { 1000, 1000 };
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	cr_expect_eq(load(CONFIG "good.ini", &got, &config), 1);
+	cr_expect_str_eq(got.data,
+		"good.ini:25: [http] max_connections = 4096: the system allows this process 1000 "
+		"descriptors, of which 744 may be connections: raise its limit (ulimit -Hn, "
+		"LimitNOFILE= of a unit)\n");
 	fl_buf_finish(&got);
 }
 

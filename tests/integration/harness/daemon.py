@@ -54,6 +54,7 @@ class Fastlane:
         self.process = None
         self.reported = False
         self.environment = {}  # on top of ENVIRONMENT
+        self.under = []  # a command that runs it
         reach = {"user": "repl", "password": "repl"}
         if not {"host", "hosts"} & options.keys():
             reach["socket"] = source.socket
@@ -80,7 +81,7 @@ class Fastlane:
         self.started_at = time.monotonic()
         with open(self.out, "ab") as out, open(self.log_file, "ab") as log:
             self.process = subprocess.Popen(
-                [BINARY, "-c", self.config, *arguments], env={**ENVIRONMENT, **self.environment},
+                [*self.under, BINARY, "-c", self.config, *arguments], env={**ENVIRONMENT, **self.environment},
                 stdin=subprocess.DEVNULL, stdout=out, stderr=log,
             )
         return self

@@ -362,7 +362,9 @@ def test_many_wait(mariadb, served, db, start_server, fastlane):
         insert(mariadb, db, 2)
         assert wait(Client(r.port), gone, timeout_ms=0).status == 200
         reload(r, sink__hot={"plugin": "redis", "address": "127.0.0.1:%d" % other.port})
-        assert wait(Client(r.port), gone, timeout_ms=0).status == 408
+        status = wait(Client(r.port), gone, timeout_ms=0).status
+        # Unless the old one has ended by now, and the new one goes on from the last position known.
+        assert status == 408 or sinks(r.port)["hot"]["state"] != "opening"
     finally:
         r.redis_server.thaw()
 

@@ -14,9 +14,9 @@ enum {
 	FL_EXIT_OK = 0,
 	FL_EXIT_USAGE = 1, /* wrong arguments, or something of the system's is lacking */
 	FL_EXIT_CONFIG = 2,
-	FL_EXIT_SOURCE = 3, /* the source can't be replicated from as it is */
-	FL_EXIT_SINK = 4,   /* a sink has halted */
-	FL_EXIT_EARLY = 5,  /* --until-current was stopped before all was applied */
+	FL_EXIT_SOURCE = 3,    /* the source can't be replicated from as it is */
+	FL_EXIT_SINK = 4,      /* a sink has halted */
+	FL_EXIT_EARLY = 5,     /* --until-current was stopped before all was applied */
 	FL_EXIT_NOT_READY = 6, /* --status: the daemon says so */
 	FL_EXIT_NO_ANSWER = 7, /* --status: it can't be reached, or is not understood */
 };

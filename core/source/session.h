@@ -128,8 +128,8 @@ enum fl_read fl_session_read(
 bool fl_session_is_ready(struct fl_session *session, int wait_ms);
 
 /* Nothing more has come: if the source sends as fast as it can, waits for much of it, or for a
- * moment, since being woken for each event costs both sides more than the event. Whether it came; to
- * be called where nobody waits for what has been read. */
+ * moment, since being woken for each event costs both sides more than the event. Whether it came;
+ * to be called where nobody waits for what has been read. */
 bool fl_session_gather(struct fl_session *session);
 
 /* From any thread while the session lives: makes a read under way, and all later ones, return

@@ -1,29 +1,32 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/arena.h"
+#include "base/blocks.h"
 
 enum { FIRST_BLOCK = 512, LARGEST_BLOCK = 256 << 10 };
 
 struct fl_arena_block {
 	struct fl_arena_block *previous;
+	size_t size; /* of all of it */
 	max_align_t data[];
 };
 
 static bool add_block(struct fl_arena *arena, size_t size)
 {
 	size_t const first = arena->first > FIRST_BLOCK ? arena->first : FIRST_BLOCK;
-	size_t room = arena->reserved < first		? first
-		      : arena->reserved > LARGEST_BLOCK ? LARGEST_BLOCK
-							: arena->reserved;
-	if (room < size)
-		room = size;
-	struct fl_arena_block *block = malloc(sizeof(*block) + room);
+	size_t bytes = arena->reserved < first		 ? first
+		       : arena->reserved > LARGEST_BLOCK ? LARGEST_BLOCK
+							 : arena->reserved;
+	if (bytes < sizeof(struct fl_arena_block) + size)
+		bytes = sizeof(struct fl_arena_block) + size;
+	bytes = fl_block_size(bytes);
+	struct fl_arena_block *block = fl_block_take(bytes);
 	if (block == NULL)
 		return false;
-	block->previous = arena->blocks;
+	*block = (struct fl_arena_block){ .previous = arena->blocks, .size = bytes };
 	arena->blocks = block;
-	arena->reserved += room;
+	arena->reserved += bytes - sizeof(*block);
 	arena->next = (char *)block->data;
-	arena->end = arena->next + room;
+	arena->end = (char *)block + bytes;
 	return true;
 }
 
@@ -56,7 +59,7 @@ void fl_arena_finish(struct fl_arena *arena)
 {
 	for (struct fl_arena_block *block = arena->blocks; block != NULL;) {
 		struct fl_arena_block *previous = block->previous;
-		free(block);
+		fl_block_give(block, block->size);
 		block = previous;
 	}
 	*arena = (struct fl_arena){ 0 };

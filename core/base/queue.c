@@ -162,10 +162,11 @@ int fl_queue_pop_some(
 	}
 	queue->bytes -= taken_bytes;
 	/* A producer is woken once there is room to speak of, not for every item. */
-	if (taken > 0 && queue->producer_waits &&
-		(queue->bytes <= queue->limit - queue->limit / 8 || queue->count == 0))
-		uv_cond_signal(&queue->not_full);
+	bool const wakes = taken > 0 && queue->producer_waits &&
+			   (queue->bytes <= queue->limit / 2 || queue->count == 0);
 	uv_mutex_unlock(&queue->mutex);
+	if (wakes)
+		uv_cond_signal(&queue->not_full);
 	return taken;
 }
 

@@ -294,7 +294,8 @@ static enum fl_next use_session(struct fl_lane *lane, struct fl_session *session
 	}
 	if (result == FL_EFATAL || result == FL_EUNSUPPORTED)
 		return fl_lane_refuse_host(lane, (struct fl_refusal){ 0 }, &err);
-	if (result != FL_ESTOPPED)
+	/* fl_lane_stop() cuts the session, wherever it is. */
+	if (result != FL_ESTOPPED && !atomic_load(&lane->stop))
 		fl_error(NULL, "the source does not send its binlog: %s", err.text);
 	return FL_NEXT_OTHER_HOST;
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "transaction/transaction.h"
+#include "base/blocks.h"
 
 enum {
-	PACK_BLOCK =
-		64 << 10, /* of a pack that is shared: below what malloc() asks the system for */
+	PACK_BLOCK = FL_BLOCK_LEAST, /* of a pack that is shared */
 	PACK_FULL = 48 << 10,
 };
 

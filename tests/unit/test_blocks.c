@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <criterion/criterion.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "base/arena.h"
+#include "base/blocks.h"
+#include "base/queue.h"
+
+Test(blocks, sizes_that_are_kept_are_powers_of_two)
+{
+	static const struct {
+		size_t bytes, size;
+	} cases[] = {
+		{ 1, 1 },
+		{ FL_BLOCK_LEAST - 1, FL_BLOCK_LEAST - 1 },
+		{ FL_BLOCK_LEAST, FL_BLOCK_LEAST },
+		{ FL_BLOCK_LEAST + 1, 2 * FL_BLOCK_LEAST },
+		{ 2 * FL_BLOCK_LEAST + 1, FL_BLOCK_MOST },
+		{ FL_BLOCK_MOST, FL_BLOCK_MOST },
+		{ FL_BLOCK_MOST + 1, FL_BLOCK_MOST + 1 },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
+		cr_expect_eq(fl_block_size(cases[i].bytes), cases[i].size, "case %zu", i);
+}
+
+Test(blocks, the_last_one_given_back_is_the_next_of_its_size)
+{
+	void *small = fl_block_take(FL_BLOCK_LEAST), *large = fl_block_take(FL_BLOCK_MOST);
+	void *other = fl_block_take(FL_BLOCK_LEAST);
+	cr_assert(small != NULL && large != NULL && other != NULL);
+	fl_block_give(small, FL_BLOCK_LEAST);
+	fl_block_give(other, FL_BLOCK_LEAST);
+	fl_block_give(large, FL_BLOCK_MOST);
+	cr_expect_eq(fl_blocks_kept(), 2 * FL_BLOCK_LEAST + FL_BLOCK_MOST);
+	cr_expect_eq(fl_block_take(FL_BLOCK_LEAST), other);
+	cr_expect_eq(fl_block_take(FL_BLOCK_MOST), large);
+	cr_expect_eq(fl_block_take(FL_BLOCK_LEAST), small);
+	cr_expect_eq(fl_blocks_kept(), 0);
+	memset(small, 1, FL_BLOCK_LEAST);
+	memset(large, 1, FL_BLOCK_MOST);
+	free(small);
+	free(other);
+	free(large);
+}
+
+Test(blocks, no_more_are_kept_than_the_bound)
+{
+	enum { COUNT = 2 * FL_BLOCKS_KEPT / FL_BLOCK_LEAST };
+	static void *blocks[COUNT];
+	for (size_t i = 0; i < COUNT; i++)
+		cr_assert_not_null(blocks[i] = fl_block_take(FL_BLOCK_LEAST));
+	for (size_t i = 0; i < COUNT; i++)
+		fl_block_give(blocks[i], FL_BLOCK_LEAST);
+	cr_expect_eq(fl_blocks_kept(), FL_BLOCKS_KEPT);
+	fl_block_give(fl_block_take(1), 1);
+	fl_block_give(fl_block_take(10 * FL_BLOCK_MOST), 10 * FL_BLOCK_MOST);
+	cr_expect_eq(fl_blocks_kept(), FL_BLOCKS_KEPT, "others are malloc()'s");
+}
+
+/* An arena of one thread, which another one ends, as transactions are. */
+struct load {
+	struct fl_arena arena;
+	unsigned char *pieces[64];
+	size_t count;
+	unsigned char mark;
+};
+
+static void *end_arenas(void *ctx)
+{
+	size_t wrong = 0;
+	void *item;
+	while (fl_queue_pop(ctx, -1, &item) == 1) {
+		struct load *load = item;
+		for (size_t i = 0; i < load->count; i++)
+			wrong += load->pieces[i][0] != load->mark ||
+				 load->pieces[i][4095] != load->mark;
+		fl_arena_finish(&load->arena);
+		free(load);
+	}
+	return (void *)wrong;
+}
+
+Test(blocks, arenas_pass_them_between_threads)
+{
+	enum { LOADS = 3000, THREADS = 2, PIECE = 4096 };
+	struct fl_queue *queue = fl_queue_create(16);
+	pthread_t threads[THREADS];
+	for (size_t i = 0; i < THREADS; i++)
+		cr_assert_eq(pthread_create(&threads[i], NULL, end_arenas, queue), 0);
+	for (size_t i = 0; i < LOADS; i++) {
+		struct load *load = calloc(1, sizeof(*load));
+		cr_assert_not_null(load);
+		*load = (struct load){ .arena = { .first = FL_BLOCK_LEAST },
+			.count = i % 64,
+			.mark = (unsigned char)i };
+		for (size_t p = 0; p < load->count; p++) {
+			cr_assert_not_null(load->pieces[p] = fl_arena_alloc(&load->arena, PIECE));
+			memset(load->pieces[p], load->mark, PIECE);
+		}
+		cr_assert_eq(fl_queue_push(queue, load, 1, -1), 1);
+	}
+	fl_queue_close(queue);
+	for (size_t i = 0; i < THREADS; i++) {
+		void *wrong;
+		cr_assert_eq(pthread_join(threads[i], &wrong), 0);
+		cr_expect_null(wrong, "pieces were written over");
+	}
+	cr_expect_gt(fl_blocks_kept(), 0);
+	cr_expect_leq(fl_blocks_kept(), FL_BLOCKS_KEPT);
+	fl_queue_destroy(queue, NULL);
+}

@@ -53,7 +53,7 @@ void *fl_block_take(size_t size)
 	pthread_mutex_lock(&mutex);
 	struct kept *block = kept[i];
 	if (block != NULL) {
-		ASAN_UNPOISON_MEMORY_REGION(block, size);
+		ASAN_UNPOISON_MEMORY_REGION(block + 1, size - sizeof(*block));
 		kept[i] = block->next;
 		kept_bytes -= size;
 	}
@@ -69,10 +69,11 @@ void fl_block_give(void *block, size_t size)
 		pthread_mutex_lock(&mutex);
 		keeps = size <= FL_BLOCKS_KEPT - kept_bytes;
 		if (keeps) {
-			*(struct kept *)block = (struct kept){ kept[i] };
-			kept[i] = block;
+			struct kept *const first = block;
+			*first = (struct kept){ kept[i] };
+			kept[i] = first;
 			kept_bytes += size;
-			ASAN_POISON_MEMORY_REGION(block, size);
+			ASAN_POISON_MEMORY_REGION(first + 1, size - sizeof(*first));
 		}
 		pthread_mutex_unlock(&mutex);
 	}

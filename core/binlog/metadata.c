@@ -74,15 +74,16 @@ static void set_collation(struct reader *r, struct fl_column_def *column, uint64
 	if (r->collations == NULL)
 		return;
 	const struct fl_collations *all = r->collations;
-	if (id < all->count && all->by_id[id].name[0] != '\0') {
-		column->charset = all->by_id[id].charset;
-		memcpy(column->charset_name, all->by_id[id].name, sizeof(column->charset_name));
-		column->charset_name[sizeof(column->charset_name) - 1] = '\0';
-	} else {
-		column->charset = FL_CHARSET_OTHER;
-		snprintf(column->charset_name, sizeof(column->charset_name), "of collation %llu",
-			(unsigned long long)id);
-	}
+	bool const is_known = id < all->count && all->by_id[id].name[0] != '\0';
+	column->charset = is_known ? all->by_id[id].charset : FL_CHARSET_OTHER;
+	if (column->charset != FL_CHARSET_OTHER)
+		return;
+	char name[40];
+	int const size = is_known ? snprintf(name, sizeof(name), "%s", all->by_id[id].name)
+				  : snprintf(name, sizeof(name), "of collation %llu",
+					    (unsigned long long)id);
+	column->charset_name = fl_arena_copy(&r->def->arena, name, (size_t)size);
+	r->no_memory = r->no_memory || column->charset_name == NULL;
 }
 
 /* `labels`: of ENUMs and SETs, else of text columns. */

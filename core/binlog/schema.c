@@ -209,22 +209,27 @@ static int parse_labels(
 	return 0;
 }
 
-/* Takes the character set over, or compares it with the event's. */
-static bool take_charset(struct fl_column_def *def, const struct fl_schema_column *column)
+/* Takes the character set over, or compares it with the event's. 0; FL_ECORRUPT: they differ;
+ * FL_ENOMEM. */
+static int take_charset(
+	struct fl_arena *arena, struct fl_column_def *def, const struct fl_schema_column *column)
 {
+	enum { MOST = 31 };
 	enum fl_charset charset = fl_charset_from_name(column->charset);
 	if (charset == FL_CHARSET_UNKNOWN)
 		charset = FL_CHARSET_BINARY;
 	if (def->charset != FL_CHARSET_UNKNOWN)
 		return def->charset == charset &&
-		       (charset != FL_CHARSET_OTHER || equals(column->charset, def->charset_name));
+				       (charset != FL_CHARSET_OTHER ||
+					       equals(column->charset, def->charset_name))
+			       ? 0
+			       : FL_ECORRUPT;
 	def->charset = (uint8_t)charset;
-	size_t most = sizeof(def->charset_name) - 1;
-	size_t size = column->charset.size < most ? column->charset.size : most;
-	if (size > 0)
-		memcpy(def->charset_name, column->charset.data, size);
-	def->charset_name[size] = '\0';
-	return true;
+	if (charset != FL_CHARSET_OTHER)
+		return 0;
+	def->charset_name = fl_arena_copy(arena, column->charset.data,
+		column->charset.size < MOST ? column->charset.size : MOST);
+	return def->charset_name != NULL ? 0 : FL_ENOMEM;
 }
 
 /* What the event could not tell of the type: see `ambiguous`. */
@@ -283,15 +288,14 @@ static int take_column(struct fl_table_def *def, unsigned column,
 		to->is_unsigned = to_def->is_unsigned = is_unsigned;
 	}
 	*ret_what = "character set";
-	if (fl_type_has_charset(to_def->type) && !take_charset(to_def, from))
-		return FL_ECORRUPT;
+	int code = fl_type_has_charset(to_def->type) ? take_charset(&def->arena, to_def, from) : 0;
+	if (code < 0)
+		return code;
 	resolve(from, to_def);
 	*ret_what = "labels";
-	if (fl_type_has_labels(to_def->type)) {
-		int code = parse_labels(&def->arena, from, to_def);
-		if (code < 0)
-			return code;
-	}
+	code = fl_type_has_labels(to_def->type) ? parse_labels(&def->arena, from, to_def) : 0;
+	if (code < 0)
+		return code;
 	*ret_what = "name";
 	if (def->names == FL_NAMES_METADATA)
 		return to->name.size == from->name.size &&

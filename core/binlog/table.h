@@ -133,9 +133,9 @@ struct fl_column_def {
 	const struct fl_bytes *labels;	    /* UTF-8; `data` NULL: not known */
 	const struct fl_bytes *json_labels; /* as the inside of a JSON string, FL_NAME_PAD bytes
 					     * behind each; NULL where one is not known */
-	const char *not_decoded; /* NULL, or why this column's values can't be decoded: a type or a
-				  * character set by name */
-	char charset_name[32];
+	const char *not_decoded;  /* NULL, or why this column's values can't be decoded: a type or a
+				   * character set by name */
+	const char *charset_name; /* of FL_CHARSET_OTHER */
 };
 
 /* Where the column names come from. */

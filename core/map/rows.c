@@ -288,14 +288,14 @@ int fl_mapper_row(struct fl_mapper *m, struct fl_table_use *use, const struct fl
 	plain.why = &why;
 	m->has_old = false;
 	if (change->op != FL_INSERT) {
-		use->before.row = &change->before;
-		fl_cells_find(&use->named, &use->before);
-		images.before = &use->before;
+		m->uses.before.row = &change->before;
+		fl_cells_find(&use->named, &m->uses.before);
+		images.before = &m->uses.before;
 	}
 	if (change->op != FL_DELETE) {
-		use->after.row = &change->after;
-		fl_cells_find(&use->named, &use->after);
-		images.after = &use->after;
+		m->uses.after.row = &change->after;
+		fl_cells_find(&use->named, &m->uses.after);
+		images.after = &m->uses.after;
 	}
 	for (size_t r = 0; r < use->rule_count && code == 0; r++)
 		code = map_rule(m, &use->rules[r], &images, err);

@@ -224,14 +224,11 @@ struct fl_table_use *fl_use_make(const struct fl_use_rules *rules, const struct 
 		count++;
 	if (count == 0)
 		return use;
-	size_t const columns = table->column_count;
 	count = rules->first ? 1 : count;
 	use->rules = fl_arena_alloc(&use->memory, count * sizeof(*use->rules));
-	use->named.columns = fl_arena_alloc(&use->memory, columns * sizeof(*use->named.columns));
-	use->before.found = fl_arena_alloc(&use->memory, columns * sizeof(struct fl_found));
-	use->after.found = fl_arena_alloc(&use->memory, columns * sizeof(struct fl_found));
-	if (use->rules == NULL || use->named.columns == NULL || use->before.found == NULL ||
-		use->after.found == NULL)
+	use->named.columns =
+		fl_arena_alloc(&use->memory, table->column_count * sizeof(*use->named.columns));
+	if (use->rules == NULL || use->named.columns == NULL)
 		goto fail;
 	walk = begin;
 	while (use->rule_count < count) {

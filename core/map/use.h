@@ -49,8 +49,7 @@ struct fl_table_use {
 	struct fl_table_def *def;
 	size_t rule_count; /* 0: nobody asks for the table */
 	struct fl_rule_use *rules;
-	struct fl_named named;	       /* what keys, conditions and lifetimes name */
-	struct fl_image before, after; /* of the row under way */
+	struct fl_named named; /* what keys, conditions and lifetimes name */
 	struct fl_arena memory;
 
 	/* The cache's. */
@@ -75,6 +74,8 @@ struct fl_uses {
 	struct fl_table_use *last; /* rows of a table come one after the other */
 	size_t count, size;	   /* a power of two, or 0 */
 	struct fl_table_use **by_def, **by_name;
+	struct fl_image before, after; /* of the row under way, with room for all columns */
+	size_t columns;		       /* that there is room for */
 };
 
 void fl_uses_finish(struct fl_uses *uses);

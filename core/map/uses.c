@@ -99,10 +99,26 @@ static bool grow(struct fl_uses *uses)
 			next = use->next_by_def;
 			link_in(&grown, use);
 		}
-	grown.count = uses->count;
 	free(uses->by_def);
 	free(uses->by_name);
-	*uses = grown;
+	uses->size = grown.size;
+	uses->by_def = grown.by_def;
+	uses->by_name = grown.by_name;
+	return true;
+}
+
+/* For the columns of a table, in the images of a row. */
+static bool make_room(struct fl_uses *uses, size_t columns)
+{
+	if (columns <= uses->columns)
+		return true;
+	struct fl_found *before = realloc(uses->before.found, columns * sizeof(*before));
+	uses->before.found = before != NULL ? before : uses->before.found;
+	struct fl_found *after = realloc(uses->after.found, columns * sizeof(*after));
+	uses->after.found = after != NULL ? after : uses->after.found;
+	if (before == NULL || after == NULL)
+		return false;
+	uses->columns = columns;
 	return true;
 }
 
@@ -118,7 +134,8 @@ struct fl_table_use *fl_uses_search(
 			drop_earlier(uses, table, hash);
 		if (uses->count == MOST)
 			sweep(uses);
-		if (uses->count == uses->size && !grow(uses))
+		if ((uses->count == uses->size && !grow(uses)) ||
+			!make_room(uses, table->column_count))
 			return NULL;
 		use = fl_use_make(rules, table);
 		if (use == NULL)
@@ -139,5 +156,7 @@ void fl_uses_finish(struct fl_uses *uses)
 			drop(uses, uses->by_def[i]);
 	free(uses->by_def);
 	free(uses->by_name);
+	free(uses->before.found);
+	free(uses->after.found);
 	*uses = (struct fl_uses){ 0 };
 }

@@ -142,27 +142,29 @@ class Rows(Dimension):
 
 
 class Tables(Dimension):
-    """An update of one after the other, each a transaction."""
+    """An update in one after the other, each a transaction."""
 
     name, title, unit = "tables", "tables, updated in turn, 6 columns", "row"
     sizes = (1, 10, 100, 1000, 10_000)
     options = ("--table-open-cache=20000", "--table-open-cache-instances=1", "--table-definition-cache=20000",
                "--innodb-file-per-table=0", "--innodb-buffer-pool-size=512M")
     bound = 1.3  # a row is to cost what it does with one
+    all_rows = 10_000  # of all tables, so that as many keys are written, and few of them twice in a batch
 
     def rows(self, size):
         return 1_000_000
 
     def keys(self, size, rows):
-        return min(size, rows)
+        return min(self.all_rows, rows)
 
     def tables(self, size):
-        row = SMALL_ROW.format(id=1, seed=1)
+        row, part = SMALL_ROW.format(id="seq", seed=1), self.all_rows // size
         return [line for i in range(size)
-                for line in (SMALL % ("t%d" % i), "INSERT INTO t%d SELECT %s" % (i, row))]
+                for line in (SMALL % ("t%d" % i), INSERT.format(table="t%d" % i, part=part, row=row))]
 
     def body(self, size, seed):
-        return "EXECUTE IMMEDIATE CONCAT('UPDATE t', (done + %d) %% %d, ' SET n = n + 1')" % (seed, size), 1
+        return ("EXECUTE IMMEDIATE CONCAT('UPDATE t', (done + %d) %% %d, "
+                "' SET n = n + 1 WHERE id = ', 1 + done DIV %d %% %d)" % (seed, size, size, self.all_rows // size)), 1
 
     def maps(self, size):
         return {"rows": {"table": DATABASE + ".t*", "key": "{table}:{id}", "value": "json"}}

@@ -60,7 +60,7 @@ class Dimension:
         transaction larger, the file, and its size."""
         statement, part = self.body(size, seed)
         rows = max(1, -(-rows // part)) * part
-        source.run("CREATE OR REPLACE DATABASE " + DATABASE)
+        source.run("CREATE DATABASE " + DATABASE)
         source.run(*self.tables(size), LOOP % (statement, part), "FLUSH BINARY LOGS", database=DATABASE)
         file = source.file_position().split(":")[0]
         source.run("SET sql_mode = ''", "CALL make(%d)" % rows, "FLUSH BINARY LOGS", database=DATABASE)

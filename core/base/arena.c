@@ -16,9 +16,9 @@ static bool add_block(struct fl_arena *arena, size_t size)
 	size_t bytes = arena->reserved < first		 ? first
 		       : arena->reserved > LARGEST_BLOCK ? LARGEST_BLOCK
 							 : arena->reserved;
+	bytes = fl_block_size(bytes);
 	if (bytes < sizeof(struct fl_arena_block) + size)
 		bytes = sizeof(struct fl_arena_block) + size;
-	bytes = fl_block_size(bytes);
 	struct fl_arena_block *block = fl_block_take(bytes);
 	if (block == NULL)
 		return false;
@@ -42,6 +42,14 @@ void *fl_arena_alloc(struct fl_arena *arena, size_t size)
 	void *piece = arena->next;
 	arena->next += size;
 	return piece;
+}
+
+size_t fl_arena_fill(const struct fl_arena *arena, size_t size)
+{
+	size_t const head = sizeof(struct fl_arena_block);
+	return size <= (size_t)(arena->end - arena->next) || size > SIZE_MAX / 2
+		       ? size
+		       : fl_block_size(head + size) - head;
 }
 
 void *fl_arena_copy(struct fl_arena *arena, const void *data, size_t size)

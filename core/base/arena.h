@@ -20,6 +20,10 @@ struct fl_arena {
 /* `size` bytes, aligned for any type, not cleared; NULL when memory runs out. */
 void *fl_arena_alloc(struct fl_arena *arena, size_t size);
 
+/* How large a piece of `size` bytes had better be if it can make use of more: what else would be
+ * left of a block that it has to itself. */
+size_t fl_arena_fill(const struct fl_arena *arena, size_t size);
+
 /* Bytes handed out, with what was left of blocks that were too small for the next piece. */
 static inline size_t fl_arena_used(const struct fl_arena *arena)
 {

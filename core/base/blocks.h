@@ -10,19 +10,28 @@
 
 #include <stddef.h>
 
+#ifndef __has_feature
+#define __has_feature(feature) 0
+#endif
+
 enum {
 	/* Bytes; what is smaller or larger is malloc()'s. */
 	FL_BLOCK_LEAST = 64 << 10,
 	FL_BLOCK_MOST = 256 << 10,
-	/* All that are kept, at most. */
-	FL_BLOCKS_KEPT = 2 << 20,
+/* Of each size that are kept, at most. */
+#if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
+	FL_BLOCKS_KEPT = 0, /* who uses one that was given back is to be found */
+#else
+	FL_BLOCKS_KEPT = 768 << 10,
+#endif
 };
 
-/* So many bytes at least, of which there are as many as are kept alike. */
+/* The least size of those that are kept in which so many bytes have room; as many as they are, if
+ * there is none. */
 size_t fl_block_size(size_t bytes);
 
-/* A block of a size that fl_block_size() told, not cleared; NULL when memory runs out. It is the
- * caller's until it is given back with its size. */
+/* A block of so many bytes, not cleared; NULL when memory runs out. It is the caller's until it is
+ * given back with its size. */
 void *fl_block_take(size_t size);
 void fl_block_give(void *block, size_t size);
 

@@ -163,7 +163,7 @@ int fl_queue_pop_some(
 	queue->bytes -= taken_bytes;
 	/* A producer is woken once there is room to speak of, not for every item. */
 	bool const wakes = taken > 0 && queue->producer_waits &&
-			   (queue->bytes <= queue->limit / 2 || queue->count == 0);
+			   (queue->bytes <= queue->limit - queue->limit / 8 || queue->count == 0);
 	uv_mutex_unlock(&queue->mutex);
 	if (wakes)
 		uv_cond_signal(&queue->not_full);

@@ -266,6 +266,7 @@ int fl_lane_deliver(void *ctx, struct fl_txn *txn)
 	}
 	int passed = lane->replaying ? fl_lane_pass_over(lane, txn) : 0;
 	if (passed != 0) {
+		atomic_store_explicit(&lane->waits_since, 0, memory_order_relaxed);
 		fl_txn_unref(txn);
 		return passed == 1 ? 0 : passed;
 	}

@@ -131,6 +131,7 @@ void fl_lane_destroy(struct fl_lane *lane)
 	fl_position_finish(&lane->position);
 	fl_position_finish(&lane->replay);
 	fl_position_finish(&lane->read);
+	fl_gtid_set_destroy(lane->goal);
 	uv_cond_destroy(&lane->wake);
 	uv_mutex_destroy(&lane->mutex);
 	free(lane);

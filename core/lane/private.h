@@ -75,6 +75,10 @@ struct fl_lane {
 	bool has_delivered;	     /* anything: positions are places of this server now */
 	unsigned failures;	     /* connections lost or refused in a row */
 	bool had_session;
+	/* What the source had when the session was opened, until it has been delivered; or until
+	 * goal_ends (uv_hrtime), as not all of that need be in its binlog. */
+	struct fl_gtid_set *goal;
+	uint64_t goal_ends;
 	/* What is not counted in the configuration's counters yet. */
 	struct {
 		uint64_t read; /* events, and signs of life */
@@ -153,6 +157,9 @@ void fl_lane_show_ready(struct fl_lane *lane, int64_t *ret_last_us);
 void fl_lane_show_delivered(struct fl_lane *lane, int64_t last_us);
 /* There is nothing more to be read, for now. */
 void fl_lane_show_waiting(struct fl_lane *lane);
+/* A session is about to be opened by GTIDs: a source that searches for their place is silent, and
+ * has not told all it has. 0, or FL_E... as its question fails. */
+int fl_lane_aim(struct fl_lane *lane, struct fl_session *session, struct fl_err *err);
 
 /* hosts.c; the thread's alone. */
 

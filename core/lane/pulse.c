@@ -5,6 +5,8 @@
  */
 #include "lane/private.h"
 
+static const uint64_t GOAL_NS = 60 * UINT64_C(1000000000);
+
 void fl_lane_show_server(struct fl_lane *lane, const struct fl_server *server)
 {
 	uv_mutex_lock(&lane->mutex);
@@ -75,11 +77,32 @@ void fl_lane_show_ready(struct fl_lane *lane, int64_t *ret_last_us)
 	*ret_last_us = last;
 }
 
+int fl_lane_aim(struct fl_lane *lane, struct fl_session *session, struct fl_err *err)
+{
+	fl_gtid_set_destroy(lane->goal);
+	lane->goal = NULL;
+	lane->goal_ends = uv_hrtime() + GOAL_NS;
+	return lane->position.gtids != NULL ? fl_session_gtids(session, &lane->goal, err) : 0;
+}
+
+static bool lacks_goal(struct fl_lane *lane)
+{
+	if (lane->goal == NULL)
+		return false;
+	const struct fl_gtid_set *here = lane->position.gtids;
+	if (here != NULL && !fl_gtid_set_covers(here, lane->goal) && uv_hrtime() < lane->goal_ends)
+		return true;
+	fl_gtid_set_destroy(lane->goal);
+	lane->goal = NULL;
+	return false;
+}
+
 void fl_lane_show_waiting(struct fl_lane *lane)
 {
 	fl_lane_count(lane);
 	/* What waits for the rest of a transaction has not all there is. */
 	if (fl_grouper_at_boundary(lane->grouper) &&
-		atomic_load_explicit(&lane->waits_since, memory_order_relaxed) == 0)
+		atomic_load_explicit(&lane->waits_since, memory_order_relaxed) == 0 &&
+		!lacks_goal(lane))
 		atomic_store_explicit(&lane->waits_since, uv_hrtime(), memory_order_relaxed);
 }

@@ -239,7 +239,8 @@ static int open_session(struct fl_lane *lane, struct fl_session *session, struct
 		memcpy(lane->position.server, server->identity, sizeof(lane->position.server));
 	fl_grouper_restart(lane->grouper, from, &server->collations);
 	fl_schema_clear(lane->schema, lane->host);
-	if (lane->replaying)
+	result = fl_lane_aim(lane, session, err);
+	if (result == 0 && lane->replaying)
 		result = fl_lane_prepare_replay(lane, session, err);
 	if (result == 0)
 		result = atomic_load(&lane->stop)

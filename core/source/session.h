@@ -80,6 +80,9 @@ int fl_session_preflight(struct fl_session *session,
 /* Where the source is now: file, offset and, where GTIDs are on, the set. `ret` is finished first.
  */
 int fl_session_current(struct fl_session *session, struct fl_position *ret, struct fl_err *err);
+/* The GTIDs that the source has now, in a set that is the caller's; MySQL tells those as well that
+ * it has applied and not logged. `ret` is left alone where there are none. */
+int fl_session_gtids(struct fl_session *session, struct fl_gtid_set **ret, struct fl_err *err);
 
 /* Makes a position of a `start` setting. "current" and "earliest" ask the server; for FILE:POS on a
  * server with GTIDs, `gtids` is filled only if the server can tell it (MariaDB: BINLOG_GTID_POS),

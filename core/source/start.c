@@ -159,13 +159,23 @@ static int ask_place(struct fl_session *session, const char *sql, bool status,
 	return result;
 }
 
+int fl_session_gtids(struct fl_session *session, struct fl_gtid_set **ret, struct fl_err *err)
+{
+	if (!session->server.gtids)
+		return 0;
+	return ask_set(session,
+		session->server.flavour == FL_MARIADB ? "SELECT @@global.gtid_binlog_pos"
+						      : "SELECT @@global.gtid_executed",
+		ret, err);
+}
+
 static int ask_current(struct fl_session *session, struct fl_position *ret, struct fl_err *err)
 {
 	int result = ask_place(session, fl_status_statement(&session->server), true, ret, err);
 	/* Asked last, so that it is not behind the file's place: what lies between the two is
 	 * neither sent nor counted, it was before "now". */
 	if (result == 0 && session->server.flavour == FL_MARIADB)
-		result = ask_set(session, "SELECT @@global.gtid_binlog_pos", &ret->gtids, err);
+		result = fl_session_gtids(session, &ret->gtids, err);
 	return result;
 }
 

@@ -117,6 +117,7 @@ static void *room_for(
 	size_t wanted = *room == 0 ? 4 : *room * 2;
 	if (wanted < count + more)
 		wanted = count + more;
+	wanted = fl_arena_fill(arena, wanted * size) / size;
 	void *grown = fl_arena_alloc(arena, wanted * size);
 	if (grown == NULL)
 		return NULL;

@@ -9,8 +9,10 @@ import time
 
 import pytest
 
+from harness.http import get
 from harness.proxy import DOWN, UP, Connection, Proxy
-from harness.servers import MariaDB, MySQL
+from harness.reloads import change
+from harness.servers import MariaDB, MySQL, free_port
 from harness.tables import Column, Table
 from test_failover import insert, numbers
 
@@ -205,6 +207,40 @@ def test_a_source_that_answers_and_never_sends_events(
     r.settle()
     r.compare()
     figures("noticed after %.2f s" % took)
+    r.daemon.stop()
+    proxy.close()
+
+
+@pytest.mark.parametrize("kind, options", [(MariaDB, ()), (MySQL, ("--tls-version=",))])
+def test_a_source_that_searches_for_the_place_is_not_level(
+        kind, options, rig, db, start_server, monkeypatch):
+    """As one does that has to read large files to find where the GTIDs end: it answers, and is silent."""
+    source = start_server(kind, *options)
+    monkeypatch.setattr("harness.proxy.Connection", Deaf)
+    proxy, port = Proxy(source.port), free_port()
+    proxy.deaf, proxy.asked = False, 0
+    r = rig(source, [numbers(db)], host="127.0.0.1", port=proxy.port, heartbeat=4)
+    change(r, http={"listen": "127.0.0.1:%d" % port, "max_lag": 2})
+    r.daemon.start()
+    insert(source, db, 1)
+    r.settle()
+    r.daemon.wait_for(lambda: get(port, "/ready").status == 200, "ready")
+    proxy.deaf, asked = True, proxy.asked
+    proxy.refuse_from(1)
+    proxy.cut()
+    insert(source, db, 2)
+    proxy.refuse_from(None)
+    r.daemon.wait_for(lambda: proxy.asked > asked, "a new session")
+    r.daemon.wait_for(lambda: get(port, "/ready").status == 503, "not ready", 10)
+    asked, until = proxy.asked, time.monotonic() + 5
+    while time.monotonic() < until:
+        assert get(port, "/ready").status == 503
+    assert proxy.asked <= asked + 1, "a session lasts three heartbeats, which is longer"
+    proxy.deaf = False
+    proxy.cut()
+    r.settle()
+    r.daemon.wait_for(lambda: get(port, "/ready").status == 200, "ready", 15)
+    r.compare()
     r.daemon.stop()
     proxy.close()
 

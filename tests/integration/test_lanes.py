@@ -37,7 +37,7 @@ def test_the_others_do_not_wait(how, mariadb, rig, db, start_server, figures):
         elif how == "silent":
             proxy.hold()
         else:
-            proxy.narrow(20000)
+            proxy.narrow(5000)
         begin, lags = time.monotonic(), []
         before = load.committed
         while time.monotonic() - begin < OUTAGE:

@@ -147,11 +147,16 @@ def die(folder, port, core_dumps):
                    "[map:m]\ntable = a.b\nkey = m:{id}\n"
                    % (core_dumps, port, secret), 0o600)
     most = resource.getrlimit(resource.RLIMIT_CORE)[1]
+
+    def prepare():
+        resource.setrlimit(resource.RLIMIT_CORE, (most, most))
+        signal.signal(signal.SIGQUIT, signal.SIG_DFL)  # a shell's background jobs ignore it
+
     with open(folder + "/log", "wb") as log:
         process = subprocess.Popen(
             [BINARY, "-c", config], cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             env={**ENVIRONMENT, "ASAN_OPTIONS": ENVIRONMENT["ASAN_OPTIONS"] + ":disable_coredump=0"},
-            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CORE, (most, most)))
+            preexec_fn=prepare)
 
     def said():
         with open(folder + "/log") as file:

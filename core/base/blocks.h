@@ -22,7 +22,7 @@ enum {
 #if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
 	FL_BLOCKS_KEPT = 0, /* who uses one that was given back is to be found */
 #else
-	FL_BLOCKS_KEPT = 768 << 10,
+	FL_BLOCKS_KEPT = 1280 << 10,
 #endif
 };
 

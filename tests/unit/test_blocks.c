@@ -43,14 +43,14 @@ Test(blocks, the_last_one_given_back_is_the_next_of_its_size)
 	memset(first, 1, FL_BLOCK_LEAST);
 	memset(second, 2, FL_BLOCK_MOST);
 	memset(third, 3, FL_BLOCK_LEAST);
-	free(first);
-	free(second);
-	free(third);
+	fl_block_give(first, FL_BLOCK_LEAST);
+	fl_block_give(second, FL_BLOCK_MOST);
+	fl_block_give(third, FL_BLOCK_LEAST);
 }
 
 Test(blocks, no_more_are_kept_than_the_bound_and_each_size_has_its_own)
 {
-	enum { COUNT = 2 * (768 << 10) / FL_BLOCK_LEAST, SIZES = 3 };
+	enum { COUNT = 2 * (1280 << 10) / FL_BLOCK_LEAST, SIZES = 3 };
 	static void *blocks[SIZES][COUNT];
 	for (size_t s = 0; s < SIZES; s++)
 		for (size_t i = 0; i < COUNT; i++)

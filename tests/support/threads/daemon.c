@@ -157,6 +157,12 @@ int fl_session_current(struct fl_session *session, struct fl_position *ret, stru
 	return fl_session_start_position(session, "", ret, err);
 }
 
+int fl_session_gtids(struct fl_session *session, struct fl_gtid_set **ret, struct fl_err *err)
+{
+	(void)session, (void)ret, (void)err;
+	return 0;
+}
+
 int fl_session_is_at(
 	struct fl_session *session, const struct fl_position *position, struct fl_err *err)
 {

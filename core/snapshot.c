@@ -303,6 +303,7 @@ int fl_observer_snapshot(void *ctx, struct fl_snapshot *ret)
 	ret->now = (double)now_us / 1e6;
 	ret->started = (double)o->started_us / 1e6;
 	ret->reloads = o->reloads;
+	ret->waiting = atomic_load(&o->telemetry.waiters);
 	ret->max_lag = r->config->http.max_lag;
 	uv_resident_set_memory(&ret->resident_bytes);
 	if (uv_getrusage(&usage) == 0)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/queue.h"
 
+#include <unistd.h>
 #include <uv.h>
 
 struct fl_queue {
@@ -12,6 +13,7 @@ struct fl_queue {
 	bool consumer_waits, producer_waits;
 	bool closed, aborted;
 	bool nudged;
+	int eventfd;	   /* of a consumer that watches; -1: none, or it has been made readable */
 };
 
 struct fl_queue *fl_queue_create(size_t limit_bytes)
@@ -20,6 +22,7 @@ struct fl_queue *fl_queue_create(size_t limit_bytes)
 	if (queue == NULL)
 		return NULL;
 	queue->limit = limit_bytes;
+	queue->eventfd = -1;
 	if (uv_mutex_init(&queue->mutex) != 0)
 		goto no_mutex;
 	if (uv_cond_init(&queue->not_empty) != 0)
@@ -88,6 +91,15 @@ static bool is_full(const struct fl_queue *queue, size_t bytes)
 	       (queue->bytes >= queue->limit || bytes > queue->limit - queue->bytes);
 }
 
+/* To whom does not sleep. Whether there is one who does. The mutex is held. */
+static bool tell(struct fl_queue *queue)
+{
+	uint64_t const one = 1;
+	if (queue->eventfd >= 0 && write(queue->eventfd, &one, sizeof(one)) > 0)
+		queue->eventfd = -1;
+	return queue->consumer_waits;
+}
+
 /* 1; 0: it is full; FL_ENOMEM. The mutex is held. */
 static int put(struct fl_queue *queue, struct fl_queue_item item)
 {
@@ -109,7 +121,7 @@ int fl_queue_push_some(struct fl_queue *queue, const struct fl_queue_item *items
 		result = FL_ESTOPPED;
 	for (; taken < count && result == 1; taken += result == 1)
 		result = put(queue, items[taken]);
-	bool const wakes = taken > 0 && queue->consumer_waits;
+	bool const wakes = taken > 0 && tell(queue);
 	uv_mutex_unlock(&queue->mutex);
 	/* Once it can have the mutex. */
 	if (wakes)
@@ -130,7 +142,7 @@ int fl_queue_push(struct fl_queue *queue, void *item, size_t bytes, int wait_ms)
 		queue->producer_waits = false;
 	}
 	result = queue->closed ? FL_ESTOPPED : put(queue, (struct fl_queue_item){ item, bytes });
-	if (result == 1 && queue->consumer_waits)
+	if (result == 1 && tell(queue))
 		uv_cond_signal(&queue->not_empty);
 	uv_mutex_unlock(&queue->mutex);
 	return result;
@@ -173,6 +185,25 @@ int fl_queue_pop_some(
 int fl_queue_pop(struct fl_queue *queue, int wait_ms, void **ret_item)
 {
 	return fl_queue_pop_some(queue, wait_ms, ret_item, 1, SIZE_MAX);
+}
+
+bool fl_queue_watch(struct fl_queue *queue, int eventfd)
+{
+	uv_mutex_lock(&queue->mutex);
+	bool const has_item = queue->count > 0;
+	queue->eventfd = has_item ? -1 : eventfd;
+	uv_mutex_unlock(&queue->mutex);
+	return has_item;
+}
+
+bool fl_queue_unwatch(struct fl_queue *queue, int eventfd)
+{
+	uint64_t number;
+	uv_mutex_lock(&queue->mutex);
+	bool const has_come = queue->eventfd < 0;
+	queue->eventfd = -1;
+	uv_mutex_unlock(&queue->mutex);
+	return has_come && read(eventfd, &number, sizeof(number)) > 0;
 }
 
 static void end(struct fl_queue *queue, bool abort)

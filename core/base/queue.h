@@ -35,6 +35,12 @@ int fl_queue_pop(struct fl_queue *queue, int wait_ms, void **ret_item);
 int fl_queue_pop_some(
 	struct fl_queue *queue, int wait_ms, void **ret_items, size_t most, size_t bytes);
 
+/* Consumer, about to wait for something else as well: the next item makes the eventfd (which does
+ * not block) readable, once. True: there is an item already, and nothing is watched. Until
+ * fl_queue_unwatch(), which tells whether one has come, and makes it unreadable again. */
+bool fl_queue_watch(struct fl_queue *queue, int eventfd);
+bool fl_queue_unwatch(struct fl_queue *queue, int eventfd);
+
 /* Any thread. No more items are taken; those in it can still be popped. */
 void fl_queue_close(struct fl_queue *queue);
 /* Any thread. Closes it and makes pop return FL_ESTOPPED at once, items or not. */

@@ -224,6 +224,8 @@ void fl_metrics_write(const struct fl_snapshot *snapshot, struct fl_buf *out)
 		"gauge", snapshot->is_ready);
 	counter(out, "fastlane_reloads_total", "Configurations put in force by SIGHUP.",
 		snapshot->reloads);
+	number(out, "fastlane_http_waiting", "Requests to /wait that are not answered yet.",
+		"gauge", snapshot->waiting);
 	write_source(&snapshot->source, out);
 	write_counters(snapshot, out);
 	write_errors(snapshot, out);

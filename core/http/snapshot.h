@@ -56,6 +56,7 @@ struct fl_snapshot {
 	int pid;
 	double now, started; /* seconds since 1970 */
 	unsigned reloads;
+	unsigned waiting; /* requests to /wait that are not answered yet */
 	bool is_ready;
 	double max_lag; /* seconds */
 	struct fl_snapshot_source source;

@@ -131,8 +131,9 @@ void fl_status_write(const struct fl_snapshot *snapshot, struct fl_buf *out)
 		snapshot->started, snapshot->now - snapshot->started);
 	fl_json_write(snapshot->config, out);
 	fl_buf_format(out,
-		",\"reloads\":%u,\"ready\":%s,\"max_lag\":%.1f,\n\"source\":", snapshot->reloads,
-		boolean(snapshot->is_ready), snapshot->max_lag);
+		",\"reloads\":%u,\"waiting\":%u,\"ready\":%s,\"max_lag\":%.1f,\n\"source\":",
+		snapshot->reloads, snapshot->waiting, boolean(snapshot->is_ready),
+		snapshot->max_lag);
 	write_source(&snapshot->source, out);
 	fl_buf_text(out, ",\n\"lanes\":[");
 	for (size_t i = 0; i < snapshot->lane_count; i++) {

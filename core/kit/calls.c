@@ -4,6 +4,9 @@
  */
 #include "kit/private.h"
 
+#include <errno.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 #include <uv.h>
 
 enum { MOST_PENDING = 64 }; /* the core drains a sink that leaves as many */
@@ -63,6 +66,9 @@ void fl_kit_load(struct fl_kit *kit)
 	if (code != 0 || !fl_kit_set_options(kit, NULL, NULL, &err))
 		fl_kit_fail(kit, "%s", err.text);
 	kit->table = fl_kit_table(kit);
+	kit->news = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (kit->news < 0)
+		fl_kit_fail(kit, "no eventfd: %s", strerror(errno));
 }
 
 bool fl_kit_set_options(struct fl_kit *kit, const char *name, const char *value, struct fl_err *err)
@@ -180,19 +186,37 @@ void fl_kit_close(struct fl_kit *kit)
 	end(kit, "close()", FL_DONE, &none);
 }
 
-enum fl_outcome fl_kit_try_drain(struct fl_kit *kit, struct fl_err *err)
+static enum fl_outcome drain(struct fl_kit *kit, bool has_news, struct fl_err *err)
 {
 	if (kit->settled == kit->submitted)
 		return FL_DONE; /* as the core does */
 	begin(kit, "drain()");
 	enum fl_outcome const outcome =
 		end(kit, "drain()", kit->plugin->drain(kit->self, err), err);
-	if (outcome == FL_PENDING)
-		fl_kit_fail(kit, "drain() returned PENDING");
+	if (outcome == FL_PENDING && !has_news)
+		fl_kit_fail(kit, "drain() returned PENDING, and there is no news");
 	if (outcome == FL_DONE && kit->settled != kit->submitted)
 		fl_kit_fail(kit, "drain() returned DONE with batches %llu to %llu not settled",
 			(unsigned long long)kit->settled + 1, (unsigned long long)kit->submitted);
 	return outcome;
+}
+
+enum fl_outcome fl_kit_try_drain(struct fl_kit *kit, struct fl_err *err)
+{
+	return drain(kit, false, err);
+}
+
+void fl_kit_call_off(struct fl_kit *kit)
+{
+	uint64_t one = 1;
+	struct fl_err err = { 0 };
+	if (write(kit->news, &one, sizeof(one)) < 0)
+		fl_kit_fail(kit, "an eventfd can't be written to: %s", strerror(errno));
+	enum fl_outcome const outcome = drain(kit, true, &err);
+	if (read(kit->news, &one, sizeof(one)) < 0)
+		fl_kit_fail(kit, "the plugin reads the host's news: that is for poll() alone");
+	if (outcome != FL_DONE && outcome != FL_PENDING)
+		fl_kit_fail(kit, "drain() returned %s: %s", name_of(outcome), err.text);
 }
 
 void fl_kit_drain(struct fl_kit *kit)

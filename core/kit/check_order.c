@@ -18,6 +18,8 @@ void fl_kit_check_settling(struct fl_kit *kit)
 		random = random * 1664525 + 1013904223;
 		if (random >> 24 < 20)
 			fl_kit_drain(kit);
+		else if (random >> 24 < 60)
+			fl_kit_call_off(kit);
 		if (random >> 24 > 240)
 			fl_kit_submit(kit, fl_kit_batch(kit, 0));
 	}

@@ -198,6 +198,7 @@ void fl_kit_lend(struct fl_kit *kit)
 		.json_text = host_json_text,
 		.halt_on_doubt = kit->halt_on_doubt,
 		.memory = &kit->memory,
+		.news = kit->news,
 	};
 	*settings = (struct fl_settings){
 		.sink = "test-plugin",

@@ -72,6 +72,7 @@ struct fl_kit {
 	unsigned unreadable; /* rows that it asked for and that can't be shown */
 	bool is_disturbed;   /* something is done to the backend: calls may take longer */
 	uint64_t memory;
+	int news;		     /* an eventfd; of the process */
 	uint64_t submitted, settled; /* batches of the instance */
 	uint64_t base;	     /* batches of earlier ones: a batch's place is its id and this */
 	char run[48];	     /* positions of this process begin with it */
@@ -162,6 +163,8 @@ void fl_kit_submit(struct fl_kit *kit, struct fl_kit_batch *batch); /* must be t
 /* Settles all that is pending. */
 enum fl_outcome fl_kit_try_drain(struct fl_kit *kit, struct fl_err *err);
 void fl_kit_drain(struct fl_kit *kit); /* must succeed */
+/* The same, while the host says that there is more to be submitted: it may leave some. */
+void fl_kit_call_off(struct fl_kit *kit);
 
 /* ---- batch.c ---- */
 

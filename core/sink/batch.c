@@ -8,6 +8,8 @@ enum { IDLE_MS = 1000 };
 /* A sink that keeps its position is looked at this often, though nothing is to be told: it may have
  * come back with older data. */
 enum { LOOK_MS = 5000 };
+/* See is_urgent(). */
+enum { URGENT_OPERATIONS = 32, NEWS_US = 2000000 };
 static const uint64_t PUBLISH_NS = 10000000000;
 
 void fl_worker_settled(void *ctx, uint64_t batch)
@@ -51,7 +53,20 @@ void fl_worker_settled(void *ctx, uint64_t batch)
 		w->config->settled(w->config->settled_ctx);
 }
 
-static enum fl_end drain(struct fl_worker *w)
+/* Whether the next transaction is to go to the sink while it has not answered to those before. That
+ * takes smaller batches, which cost the sink more: so it is for news alone, and while there is
+ * little of it. */
+static bool is_urgent(const struct fl_worker *w)
+{
+	size_t pending = 0;
+	for (size_t i = 0; i < w->pending_count; i++)
+		pending += w->pending[(w->first_pending + i) % FL_MOST_PENDING].tally.operations;
+	return w->is_level && !w->skip && pending <= URGENT_OPERATIONS && w->host.news >= 0 &&
+	       w->seat != NULL;
+}
+
+/* Settles what is pending; or until there is more to be submitted, if that `may` be. */
+static enum fl_end drain(struct fl_worker *w, bool may)
 {
 	struct fl_err err = { 0 };
 	if (w->pending_count == 0)
@@ -59,10 +74,14 @@ static enum fl_end drain(struct fl_worker *w)
 	if (w->config->plugin->drain == NULL)
 		return fl_worker_halt(
 			w, "halted: the plugin leaves batches pending and has no drain()");
+	bool const watches = may && is_urgent(w);
+	if (watches && fl_queue_watch(w->seat->queue, w->host.news))
+		return END_NONE;
 	fl_worker_call_begins(w);
 	enum fl_outcome outcome = w->config->plugin->drain(w->self, &err);
 	fl_worker_call_ends(w);
-	if (outcome == FL_PENDING || (outcome == FL_DONE && w->pending_count > 0)) {
+	bool const has_news = watches && fl_queue_unwatch(w->seat->queue, w->host.news);
+	if ((outcome == FL_PENDING && !has_news) || (outcome == FL_DONE && w->pending_count > 0)) {
 		fl_err_set(&err, FL_EFATAL, "the plugin's drain() left batches pending");
 		outcome = FL_FAILED;
 	}
@@ -72,7 +91,7 @@ static enum fl_end drain(struct fl_worker *w)
 static enum fl_end submit(struct fl_worker *w, size_t count)
 {
 	if (w->pending_count == FL_MOST_PENDING) {
-		enum fl_end end = drain(w);
+		enum fl_end end = drain(w, false);
 		if (end != END_NONE)
 			return end;
 	}
@@ -238,6 +257,7 @@ enum fl_end fl_worker_apply(struct fl_worker *w)
 	enum fl_end end = END_NONE;
 	int result = 0;
 	int64_t const now_us = fl_now_us();
+	w->is_level = now_us - fl_txn_committed_us(w->txns[w->txn_count - 1]) <= NEWS_US;
 	fl_worker_show_oldest(w);
 	begin_batch(w);
 	while (begin + count < w->txn_count) {
@@ -335,7 +355,7 @@ enum fl_end fl_worker_settle(struct fl_worker *w, bool all, int *ret_wait)
 		}
 	}
 	if (end == END_NONE)
-		end = drain(w);
+		end = drain(w, !all);
 	if (w->unsaved) {
 		int due = all ? 0 : due_in(w->saved_at);
 		if (due == 0)

@@ -87,6 +87,7 @@ struct fl_worker {
 	bool unsaved;		  /* `settled` is newer than the file */
 	bool broken;		  /* the instance has failed: it can only be closed */
 	bool skip;		  /* the seat begins before our position */
+	bool is_level;		  /* what was taken last was news */
 	unsigned failures;
 	uint64_t coalesced; /* operations that later ones have made void */
 	struct fl_txn *txns[FL_BATCH_TRANSACTIONS];

@@ -4,6 +4,9 @@
 #include "binlog/row.h"
 #include "sink/private.h"
 
+#include <sys/eventfd.h>
+#include <unistd.h>
+
 enum { FIRST_DELAY_MS = 100, LONGEST_DELAY_MS = 10000 };
 
 /* ---- what the plugin is lent ---- */
@@ -28,7 +31,7 @@ struct fl_worker *fl_worker_create(const struct fl_worker_config *config)
 	w->memory = config->memory;
 	fl_buf_append(&w->settled, config->known.data, config->known.size);
 	if (w->settled.failed)
-		goto no_mapper;
+		goto no_buf;
 	/* The file may be in another place now, or could not be written. */
 	w->unsaved = w->settled.size > 0;
 	w->host = (struct fl_host){
@@ -43,6 +46,7 @@ struct fl_worker *fl_worker_create(const struct fl_worker_config *config)
 		.json_text = fl_json_text,
 		.halt_on_doubt = config->on_doubt == FL_ON_DOUBT_HALT,
 		.memory = &w->memory,
+		.news = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), /* -1 is a plugin's to know */
 	};
 	if ((config->plugin->takes & FL_TAKES_OPERATIONS) != 0) {
 		w->mapper = fl_mapper_create(config->map, config->name, config->on_doubt);
@@ -59,6 +63,9 @@ no_cond:
 no_mutex:
 	fl_mapper_destroy(w->mapper);
 no_mapper:
+	if (w->host.news >= 0)
+		close(w->host.news);
+no_buf:
 	fl_buf_finish(&w->settled);
 	free(w);
 	return NULL;
@@ -80,6 +87,8 @@ void fl_worker_destroy(struct fl_worker *w)
 	fl_mapper_destroy(w->mapper);
 	uv_cond_destroy(&w->news);
 	uv_mutex_destroy(&w->mutex);
+	if (w->host.news >= 0)
+		close(w->host.news);
 	free(w);
 }
 

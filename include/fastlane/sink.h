@@ -20,6 +20,7 @@
  *   1.1  fl_host: memory
  *   1.2  FL_KEY_HASH, fl_operation.flags (where there was padding), FL_TAKES_HASHES, _EXISTING,
  *        _PATTERNS, _ATOMIC: a sink that does not declare them gets none of it
+ *   1.3  fl_host: news; drain() may return PENDING
  */
 #ifndef FASTLANE_SINK_H
 #define FASTLANE_SINK_H
@@ -32,7 +33,7 @@ extern "C" {
 
 /* A plugin fits if its major number equals the host's and its minor number is not above it. */
 #define FL_ABI_MAJOR 1
-#define FL_ABI_MINOR 2
+#define FL_ABI_MINOR 3
 
 enum fl_level {
 	FL_LEVEL_ERROR,
@@ -176,6 +177,10 @@ struct fl_host {
 	/* 1.1. A number of the sink's own that outlives the instance: 0 at its first open() in this
 	 * process, and at the first with other options; later what the last instance left there. */
 	uint64_t *memory;
+	/* 1.3. A descriptor for poll(), and for nothing else, or -1. While drain() is called it may
+	 * become readable: there is more to be submitted. Then drain() may return PENDING with
+	 * batches left, instead of having the next one wait for what does not concern it. */
+	int news;
 };
 
 enum {
@@ -213,8 +218,8 @@ struct fl_sink_plugin {
 	/* Applies a batch. May block. Nothing of the batch may be kept after it returns. DONE means
 	 * that this batch and every earlier one is settled. */
 	enum fl_outcome (*submit)(void *self, const struct fl_batch *batch, struct fl_err *err);
-	/* Settles all that is pending. May block. DONE, RETRY or FAILED. NULL if submit never
-	 * returns PENDING. */
+	/* Settles all that is pending. May block. DONE, RETRY or FAILED; or PENDING once there is
+	 * something to be read from the host's `news`. NULL if submit never returns PENDING. */
 	enum fl_outcome (*drain)(void *self, struct fl_err *err);
 	/* From any thread, while the instance is open: a call that blocks is to return soon, with
 	 * RETRY. Must not block and not free anything. Once interrupted, an instance is only

@@ -289,7 +289,7 @@ enum fl_outcome greet_all(struct memcached_sink *self, bool *ret_classic, struct
 	enum fl_outcome outcome = FL_DONE;
 	bool is_classic = false;
 	self->links = calloc(self->pool.count, sizeof(*self->links));
-	self->polls = calloc(self->pool.count + 1, sizeof(*self->polls));
+	self->polls = calloc(self->pool.count + 2, sizeof(*self->polls));
 	if (self->links == NULL || self->polls == NULL)
 		return sink_no_memory(err);
 	for (size_t i = 0; i < self->pool.count; i++) {

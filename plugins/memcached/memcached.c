@@ -141,7 +141,7 @@ static enum fl_outcome memcached_sink_open(const struct fl_host *host,
 	if (self == NULL)
 		return sink_no_memory(err);
 	self->host = host;
-	self->wake = -1;
+	self->wake = self->news = -1;
 	enum fl_outcome outcome = set_up(self, settings, err);
 	bool is_classic = strcmp(settings->text(settings->ctx, "protocol"), "auto") != 0;
 	if (outcome == FL_DONE && !is_classic) {
@@ -341,14 +341,23 @@ static enum fl_outcome memcached_sink_submit(
 	return outcome;
 }
 
+static bool is_idle_or_has_news(const struct memcached_sink *self)
+{
+	return wire_is_idle(self) || self->has_news;
+}
+
 static enum fl_outcome memcached_sink_drain(void *ctx, struct fl_err *err)
 {
 	struct memcached_sink *self = ctx;
 	uint64_t settled = self->settled;
 	if (has_failed(self, err))
 		return FL_RETRY;
+	self->has_news = false;
+	if (self->host->size > offsetof(struct fl_host, news))
+		self->news = self->host->news;
 	enum fl_outcome outcome =
-		self->links != NULL ? wire_pump(self, wire_is_idle, err) : FL_DONE;
+		self->links != NULL ? wire_pump(self, is_idle_or_has_news, err) : FL_DONE;
+	self->news = -1;
 	self->is_broken = outcome != FL_DONE;
 	if (outcome == FL_DONE)
 		outcome = settle(self);

@@ -96,6 +96,8 @@ struct memcached_sink {
 	struct link *links; /* one a server; NULL: they don't have the meta protocol */
 	struct pollfd *polls;
 	int wake; /* an eventfd that interrupt() writes to */
+	int news; /* the host's, while drain() is called; else -1 */
+	bool has_news;
 	uint64_t opaque, transaction;
 	uint64_t submitted, settled; /* batches */
 

@@ -282,7 +282,9 @@ bool wire_is_idle(const struct memcached_sink *self)
 static enum fl_outcome wait(struct memcached_sink *self, struct fl_err *err)
 {
 	int64_t now = now_ms(), limit = INT64_MAX;
+	struct pollfd *news = &self->polls[self->pool.count + 1];
 	self->polls[0] = (struct pollfd){ .fd = self->wake, .events = POLLIN };
+	*news = (struct pollfd){ .fd = self->news, .events = POLLIN };
 	for (size_t i = 0; i < self->pool.count; i++) {
 		const struct link *link = &self->links[i];
 		bool writes = wire_unsent(link) > 0, reads = meta_is_due(link);
@@ -299,10 +301,11 @@ static enum fl_outcome wait(struct memcached_sink *self, struct fl_err *err)
 	}
 	/* Each connection that has something to do has a limit. */
 	int ms = limit - now < 1000 ? (int)(limit - now) : 1000;
-	if (poll(self->polls, (nfds_t)self->pool.count + 1, ms) < 0 && errno != EINTR) {
+	if (poll(self->polls, (nfds_t)self->pool.count + 2, ms) < 0 && errno != EINTR) {
 		fl_err_set(err, FL_EIO, "poll: %s", strerror(errno));
 		return FL_RETRY;
 	}
+	self->has_news = (news->revents & POLLIN) != 0;
 	return FL_DONE;
 }
 

@@ -398,6 +398,18 @@ enum fl_outcome redis_settle(struct redis_sink *self, struct fl_err *err)
 	return sent->watches ? redis_expect_watch(self, err) : FL_DONE;
 }
 
+enum fl_outcome redis_settle_some(struct redis_sink *self, struct fl_err *err)
+{
+	while (self->pending > 0) {
+		enum fl_outcome outcome = redis_await(self, err);
+		if (outcome == FL_DONE)
+			outcome = redis_settle(self, err);
+		if (outcome != FL_DONE)
+			return outcome;
+	}
+	return FL_DONE;
+}
+
 enum fl_outcome redis_settle_all(struct redis_sink *self, struct fl_err *err)
 {
 	enum fl_outcome outcome = FL_DONE;

@@ -4,6 +4,7 @@
 #include "../address.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <sys/socket.h>
 
 enum { DEFAULT_PORT = 6379 };
@@ -166,6 +167,22 @@ redisReply *redis_reply(struct redis_sink *self, struct fl_err *err)
 		return too_large(self, err);
 	lost(self, err);
 	return NULL;
+}
+
+enum fl_outcome redis_await(struct redis_sink *self, struct fl_err *err)
+{
+	const redisReader *reader = self->link->reader;
+	struct pollfd polls[] = {
+		{ .fd = self->link->fd, .events = POLLIN },
+		{ .fd = self->news, .events = POLLIN },
+	};
+	/* TLS may have something that the socket has not any more. */
+	if (self->news < 0 || self->tls || reader->len > reader->pos)
+		return FL_DONE;
+	int const found = poll(polls, 2, self->timeout_ms);
+	if (found == 0)
+		return redis_lost(self, EAGAIN, "", err);
+	return found > 0 && polls[0].revents == 0 ? FL_PENDING : FL_DONE;
 }
 
 static struct timeval milliseconds(int64_t ms)

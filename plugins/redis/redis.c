@@ -43,6 +43,8 @@ static enum fl_outcome redis_open(const struct fl_host *host, const struct fl_se
 	self->address = settings->text(settings->ctx, "address");
 	self->pipeline = (unsigned)settings->integer(settings->ctx, "pipeline");
 	self->can_unlink = true;
+	self->news = host->size > offsetof(struct fl_host, news) ? host->news : -1;
+	self->timeout_ms = (int)settings->integer(settings->ctx, "timeout_ms");
 	self->position_key = make_position_key(settings);
 	enum fl_outcome outcome =
 		self->position_key != NULL ? redis_connect(self, err) : redis_no_memory(err);
@@ -114,7 +116,7 @@ static enum fl_outcome redis_submit(void *ctx, const struct fl_batch *batch, str
 
 static enum fl_outcome redis_drain(void *ctx, struct fl_err *err)
 {
-	return redis_settle_all(ctx, err);
+	return redis_settle_some(ctx, err);
 }
 
 static void redis_interrupt(void *ctx)

@@ -40,6 +40,7 @@ struct redis_sink {
 	bool reply_is_large; /* it would have taken more */
 	bool tls;	     /* the connection is encrypted: hiredis alone can write to it */
 	atomic_bool interrupted;
+	int news, timeout_ms; /* the host's; the limit for each answer */
 	const char *address;
 	char *position_key;
 	bool can_unlink, warned_of_key, warned_of_size;
@@ -62,6 +63,9 @@ enum fl_outcome redis_connect(struct redis_sink *self, struct fl_err *err);
 /* The next reply that is due. NULL when the connection failed, with
  * `err` set: that is RETRY. */
 redisReply *redis_reply(struct redis_sink *self, struct fl_err *err);
+/* Waits for it: DONE once it begins to come, or can't be waited for; PENDING if there is more to be
+ * submitted before; RETRY. */
+enum fl_outcome redis_await(struct redis_sink *self, struct fl_err *err);
 /* RETRY or FAILED for an error that the server answered with, and what to do about it. */
 enum fl_outcome redis_refused(struct redis_sink *self, const char *answer, struct fl_err *err);
 /* RETRY for a connection that failed: errno and what it means. */
@@ -121,7 +125,9 @@ enum fl_outcome redis_send(struct redis_sink *self, const struct fl_batch *batch
 	size_t end, uint32_t forget, bool moves, struct fl_err *err);
 /* Reads and checks the replies to the oldest batch under way. */
 enum fl_outcome redis_settle(struct redis_sink *self, struct fl_err *err);
+/* All of them; or PENDING, once there is more to be submitted. */
 enum fl_outcome redis_settle_all(struct redis_sink *self, struct fl_err *err);
+enum fl_outcome redis_settle_some(struct redis_sink *self, struct fl_err *err);
 
 /* clear.c */
 /* Deletes every key that fits the pattern, except the position. Nothing may be pending. */

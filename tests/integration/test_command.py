@@ -135,7 +135,7 @@ def test_check_of_a_file_that_is_not_there():
 
 BAD_PLUGINS = {
     "bad_major": "ABI 2",
-    "bad_minor": "ABI 1.3",
+    "bad_minor": "ABI 1.4",
     "bad_size": "size|bytes",
     "bad_name": "somebody_else",
     "bad_submit": "submit",

@@ -131,8 +131,8 @@ static const struct {
 		"plugins.ini:7: [sink:a] plugin rdis: there is no rdis.so in " PLACES
 		"; did you mean redis? allowed are " PLUGINS "\n"
 		"plugins.ini:9: [sink:b] " TESTS
-		"/bad_major.so is refused: it is built for the sink ABI 2.2; this fastlane has "
-		"1.2 and takes 1.0 to 1.2; allowed are " PLUGINS "\n"
+		"/bad_major.so is refused: it is built for the sink ABI 2.3; this fastlane has "
+		"1.3 and takes 1.0 to 1.3; allowed are " PLUGINS "\n"
 		"plugins.ini:11: [sink:c] \"../plugins/redis\" is no plugin's name: 1 to 64 of "
 		"A-Z, a-z, 0-9, _ and -, without a path; allowed are " PLUGINS "\n"
 		"plugins.ini:13: [sink:d] " TESTS

@@ -48,10 +48,10 @@ Test(plugin, that_does_not_fit_is_refused_with_the_reason)
 	static const struct {
 		const char *name, *reason;
 	} cases[] = {
-		{ "bad_major", TESTS "/bad_major.so is refused: it is built for the sink ABI 2.2; "
-				     "this fastlane has 1.2 and takes 1.0 to 1.2" },
-		{ "bad_minor", TESTS "/bad_minor.so is refused: it is built for the sink ABI 1.3; "
-				     "this fastlane has 1.2 and takes 1.0 to 1.2" },
+		{ "bad_major", TESTS "/bad_major.so is refused: it is built for the sink ABI 2.3; "
+				     "this fastlane has 1.3 and takes 1.0 to 1.3" },
+		{ "bad_minor", TESTS "/bad_minor.so is refused: it is built for the sink ABI 1.4; "
+				     "this fastlane has 1.3 and takes 1.0 to 1.3" },
 		{ "bad_name", TESTS "/bad_name.so is refused: the plugin inside calls itself "
 				    "\"somebody_else\", not \"bad_name\"" },
 		{ "bad_submit", TESTS "/bad_submit.so is refused: it has no submit, which every "
@@ -92,7 +92,7 @@ Test(plugin, built_with_another_header_is_refused)
 	char expected[300];
 	size_t const size = sizeof(*plugin);
 	snprintf(expected, sizeof(expected),
-		TESTS "/bad_size.so is refused: its table of functions has %zu bytes where ABI 1.2 "
+		TESTS "/bad_size.so is refused: its table of functions has %zu bytes where ABI 1.3 "
 		      "has %zu: it is built with another header",
 		size - sizeof(void *), size);
 	cr_assert_eq(fl_plugin_load("bad_size", &plugin, &err), FL_EINVAL);

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <criterion/criterion.h>
+#include <poll.h>
 #include <pthread.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "base/queue.h"
 
@@ -100,6 +103,40 @@ Test(queue, nudged_makes_one_wait_end_and_loses_nothing)
 	fl_queue_nudge(queue);
 	cr_assert_eq(fl_queue_push(queue, item(1), 1, 0), 1);
 	cr_expect_eq(fl_queue_pop(queue, -1, &got), 1);
+	fl_queue_destroy(queue, NULL);
+}
+
+static bool is_readable(int fd)
+{
+	struct pollfd poll_for = { .fd = fd, .events = POLLIN };
+	return poll(&poll_for, 1, 0) > 0;
+}
+
+Test(queue, that_is_watched_tells_of_the_next_item_once)
+{
+	struct fl_queue *queue = fl_queue_create(100);
+	int const fd = eventfd(0, EFD_NONBLOCK);
+	void *got = NULL;
+	cr_assert_geq(fd, 0);
+	cr_expect_not(fl_queue_watch(queue, fd));
+	cr_expect_not(is_readable(fd));
+	cr_expect_not(fl_queue_unwatch(queue, fd), "nothing has come");
+	cr_expect_not(fl_queue_watch(queue, fd));
+	for (uintptr_t i = 1; i <= 2; i++)
+		cr_assert_eq(fl_queue_push(queue, item(i), 1, 0), 1);
+	cr_expect(is_readable(fd));
+	cr_expect(fl_queue_unwatch(queue, fd));
+	cr_expect_not(is_readable(fd));
+	cr_assert_eq(fl_queue_push(queue, item(3), 1, 0), 1);
+	cr_expect_not(is_readable(fd), "nobody watches");
+	cr_expect(fl_queue_watch(queue, fd), "there is one already");
+	while (fl_queue_pop(queue, 0, &got) == 1)
+		;
+	cr_expect_eq(got, item(3));
+	cr_expect_not(fl_queue_watch(queue, fd));
+	cr_assert_eq(fl_queue_push_some(queue, &(struct fl_queue_item){ item(4), 1 }, 1), 1);
+	cr_expect(fl_queue_unwatch(queue, fd));
+	close(fd);
 	fl_queue_destroy(queue, NULL);
 }
 

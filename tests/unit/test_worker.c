@@ -31,6 +31,60 @@ Test(worker, what_is_pending_is_drained_before_its_position_is_saved)
 	expect_saved("1 pos=200 gtid=- file=b.1");
 }
 
+static void wait_for_calls(const char *some)
+{
+	for (bool seen = false; !seen; sched_yield()) {
+		uv_mutex_lock(&sink.mutex);
+		seen = strstr(sink.log, some) != NULL;
+		uv_mutex_unlock(&sink.mutex);
+	}
+}
+
+/* Two transactions, committed then; the second comes while the sink waits for the first one's
+ * answer. */
+static void push_while_draining(int64_t first_us, int64_t second_us, const char *expected)
+{
+	uint64_t const offsets[] = { 200, 300 };
+	int64_t const committed[] = { first_us, second_us };
+	sink.leaves_pending = sink.looks_for_news = true;
+	struct fl_seat *seat = give_seat(100);
+	for (int i = 0; i < 2; i++) {
+		struct fl_txn *txn = make(offsets[i], true);
+		struct fl_change *change = fl_txn_add(txn);
+		cr_assert_not_null(change);
+		change->op = FL_DDL;
+		txn->view.commit_us = committed[i];
+		cr_assert_eq(fl_queue_push(seat->queue, txn, txn->bytes, 0), 1);
+		if (i == 0)
+			wait_for_calls("200 d ");
+	}
+	uv_sem_post(&sink.gate);
+	end_seat(seat, FL_SEAT_FINISHED);
+	wait_for(FL_WORKER_FINISHED);
+	expect_calls(expected);
+	expect_saved("1 pos=300 gtid=- file=b.1");
+}
+
+Test(worker, news_goes_to_the_sink_before_it_has_answered)
+{
+	push_while_draining(fl_now_us(), fl_now_us(), "o 200 n 300 c ");
+}
+
+Test(worker, what_is_no_news_waits_until_it_has)
+{
+	push_while_draining(fl_now_us() - 10000000, fl_now_us(), "o 200 300 c ");
+}
+
+Test(worker, a_sink_that_calls_a_drain_off_without_news_halts)
+{
+	sink.leaves_pending = sink.is_hasty = true;
+	struct fl_seat *seat = give_seat(100);
+	push(seat, 200, true);
+	wait_for(FL_WORKER_HALTED);
+	fl_seat_unref(seat);
+	expect_calls("o 200 c ");
+}
+
 Test(worker, a_retry_opens_the_sink_anew_and_goes_back_to_what_was_settled)
 {
 	sink.retry_at = 300;
@@ -182,15 +236,6 @@ Test(worker, a_stop_ends_it_while_it_waits_for_a_seat_or_for_transactions)
 	wait_for(FL_WORKER_STOPPED);
 	fl_seat_unref(seat);
 	cr_expect_eq(sink.log[strlen(sink.log) - 2], 'c');
-}
-
-static void wait_for_calls(const char *some)
-{
-	for (bool seen = false; !seen; sched_yield()) {
-		uv_mutex_lock(&sink.mutex);
-		seen = strstr(sink.log, some) != NULL;
-		uv_mutex_unlock(&sink.mutex);
-	}
 }
 
 Test(worker, one_that_leaves_brings_a_transaction_in_parts_to_its_end)

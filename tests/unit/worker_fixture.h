@@ -7,6 +7,7 @@
 #define FL_TEST_WORKER_FIXTURE_H
 
 #include <criterion/criterion.h>
+#include <poll.h>
 #include <sched.h>
 #include <unistd.h>
 #include <uv.h>
@@ -21,11 +22,15 @@ static struct {
 	char log[1000]; /* what was called: o(pen), c(lose), d(rain), and offsets submitted */
 	uint64_t retry_at, fail_at; /* offsets of transactions at which to give up, once */
 	bool leaves_pending;
+	bool looks_for_news; /* drain() behind the first transaction waits for the gate,
+			      * and ends on news: n(ews) */
+	bool is_hasty;	     /* drain() ends at once, and settles nothing */
+	uv_sem_t gate;
 	uint64_t claims;	  /* settled() is called for so many batches too many */
 	bool claims_from_thread;  /* ... and from a thread of its own */
 	enum fl_outcome nonsense; /* what is returned in place of how it ended; 0: nothing */
 	const struct fl_host *host;
-	uint64_t last;
+	uint64_t last, transactions;
 } sink;
 
 static inline void note(const char *format, uint64_t number)
@@ -77,6 +82,7 @@ static enum fl_outcome sink_submit(void *self, const struct fl_batch *batch, str
 		note("%llu ", at);
 	}
 	sink.last = batch->id;
+	sink.transactions += batch->transaction_count;
 	if (sink.nonsense != 0)
 		return sink.nonsense;
 	return sink.leaves_pending ? FL_PENDING : FL_DONE;
@@ -87,6 +93,16 @@ static enum fl_outcome sink_drain(void *self, struct fl_err *err)
 	(void)self;
 	(void)err;
 	note("d ", 0);
+	if (sink.looks_for_news && sink.transactions == 1) {
+		struct pollfd news = { .fd = sink.host->news, .events = POLLIN };
+		uv_sem_wait(&sink.gate);
+		if (poll(&news, 1, 0) > 0) {
+			note("n ", 0);
+			return FL_PENDING;
+		}
+	}
+	if (sink.is_hasty && sink.transactions > 0)
+		return FL_PENDING;
 	sink.host->settled(sink.host->ctx, sink.last);
 	return FL_DONE;
 }
@@ -142,6 +158,7 @@ static inline void set_up(void)
 	cr_assert_not_null(mkdtemp(folder));
 	uv_mutex_init(&sink.mutex);
 	uv_sem_init(&news, 0);
+	uv_sem_init(&sink.gate, 0);
 	cr_assert_eq(fl_sink_counters_init(&counters, "told"), 0);
 	worker = fl_worker_create(&config);
 	cr_assert_not_null(worker);
@@ -158,6 +175,7 @@ static inline void tear_down(void)
 	unlink(path);
 	rmdir(folder);
 	uv_sem_destroy(&news);
+	uv_sem_destroy(&sink.gate);
 	uv_mutex_destroy(&sink.mutex);
 	fl_sink_counters_finish(&counters);
 }

@@ -81,10 +81,3 @@ def read_all(connection):
             got += piece
     except ConnectionResetError:
         return got
-
-
-def established(port):
-    """Connections to this port that are open."""
-    with open("/proc/net/tcp") as file:
-        rows = [line.split() for line in file.readlines()[1:]]
-    return sum(row[1] == "0100007F:%04X" % port and row[3] == "01" for row in rows)

@@ -178,6 +178,13 @@ static enum fl_outcome rude_drain(void *ctx, struct fl_err *err)
 {
 	struct rude *r = ctx;
 	(void)err;
+#ifdef RUDE_NOSY
+	uint64_t number;
+	(void)!read(r->host->news, &number, sizeof(number));
+#endif
+#ifdef RUDE_HASTY
+	return FL_PENDING;
+#endif
 #ifdef RUDE_LIES
 	r->last = 0;
 #else

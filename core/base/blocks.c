@@ -15,10 +15,8 @@ struct kept {
 enum { SIZES = 3 }; /* powers of two, from FL_BLOCK_LEAST on */
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
-static struct {
-	struct kept *first;
-	size_t bytes;
-} pools[SIZES];
+static struct kept *pools[SIZES];
+static size_t kept_bytes; /* of all of them */
 
 /* The pool of the least size that has room for so many bytes; SIZES: there is none. */
 static unsigned pool_for(size_t bytes)
@@ -53,17 +51,38 @@ static void unmap(void *block, size_t size)
 		munmap(block, size);
 }
 
+/* The mutex is held, as below. NULL: none is kept. */
+static struct kept *pop(unsigned i)
+{
+	struct kept *block = pools[i];
+	if (block != NULL) {
+		pools[i] = block->next;
+		kept_bytes -= (size_t)FL_BLOCK_LEAST << i;
+	}
+	return block;
+}
+
+/* As much of other sizes, as far as there is, as a new one of this size will take. */
+static void forget_others(unsigned wanted)
+{
+	size_t const size = (size_t)FL_BLOCK_LEAST << wanted;
+	size_t forgotten = 0;
+	for (unsigned i = SIZES; i-- > 0;)
+		for (struct kept *block; forgotten < size && (block = pop(i)) != NULL;) {
+			unmap(block, (size_t)FL_BLOCK_LEAST << i);
+			forgotten += (size_t)FL_BLOCK_LEAST << i;
+		}
+}
+
 void *fl_block_take(size_t size)
 {
 	unsigned const i = pool_for(size);
 	if (i == SIZES || fl_block_size(size) != size)
 		return malloc(size);
 	pthread_mutex_lock(&mutex);
-	struct kept *block = pools[i].first;
-	if (block != NULL) {
-		pools[i].first = block->next;
-		pools[i].bytes -= size;
-	}
+	void *block = pop(i);
+	if (block == NULL && kept_bytes > 0)
+		forget_others(i);
 	pthread_mutex_unlock(&mutex);
 	return block != NULL ? block : map(size);
 }
@@ -76,12 +95,12 @@ void fl_block_give(void *block, size_t size)
 		return;
 	}
 	pthread_mutex_lock(&mutex);
-	bool const keeps = pools[i].bytes + size <= FL_BLOCKS_KEPT;
+	bool const keeps = kept_bytes + size <= FL_BLOCKS_KEPT;
 	if (keeps) {
 		struct kept *const first = block;
-		*first = (struct kept){ pools[i].first };
-		pools[i].first = first;
-		pools[i].bytes += size;
+		*first = (struct kept){ pools[i] };
+		pools[i] = first;
+		kept_bytes += size;
 	}
 	pthread_mutex_unlock(&mutex);
 	if (!keeps)
@@ -90,10 +109,8 @@ void fl_block_give(void *block, size_t size)
 
 size_t fl_blocks_kept(void)
 {
-	size_t bytes = 0;
 	pthread_mutex_lock(&mutex);
-	for (unsigned i = 0; i < SIZES; i++)
-		bytes += pools[i].bytes;
+	size_t const bytes = kept_bytes;
 	pthread_mutex_unlock(&mutex);
 	return bytes;
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Blocks of memory that come and go all the time, mostly from one thread to another: some that were
- * given back are kept for who wants one next. malloc() returns such to the kernel, which then has
- * as many pages to map and to clear again: with 1000 rows a transaction that took a seventh of all
- * processor time. Any thread.
+ * given back are kept for who wants one next, or until one of another size is wanted, so that they
+ * add nothing to the most that was in use at once. malloc() returns such to the kernel, which then
+ * has as many pages to map and to clear again: with 1000 rows a transaction that took a seventh of
+ * all processor time. Any thread.
  */
 #ifndef FL_BLOCKS_H
 #define FL_BLOCKS_H
@@ -18,11 +19,12 @@ enum {
 	/* Bytes; what is smaller or larger is malloc()'s. */
 	FL_BLOCK_LEAST = 64 << 10,
 	FL_BLOCK_MOST = 256 << 10,
-/* Of each size that are kept, at most. */
+/* Of all sizes that are kept, at most: what full queues (queue_bytes) have, when they are emptied.
+ */
 #if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
 	FL_BLOCKS_KEPT = 0, /* who uses one that was given back is to be found */
 #else
-	FL_BLOCKS_KEPT = 1280 << 10,
+	FL_BLOCKS_KEPT = 6 << 20,
 #endif
 };
 

@@ -212,7 +212,7 @@ void fl_kit_call_off(struct fl_kit *kit)
 	struct fl_err err = { 0 };
 	if (write(kit->news, &one, sizeof(one)) < 0)
 		fl_kit_fail(kit, "an eventfd can't be written to: %s", strerror(errno));
-	enum fl_outcome const outcome = drain(kit, true, &err);
+	enum fl_outcome const outcome = drain(kit, kit->plugin->abi_minor >= FL_NEWS_MINOR, &err);
 	if (read(kit->news, &one, sizeof(one)) < 0)
 		fl_kit_fail(kit, "the plugin reads the host's news: that is for poll() alone");
 	if (outcome != FL_DONE && outcome != FL_PENDING)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/log.h"
 #include "checkpoint.h"
+#include "sink/plugin.h"
 #include "sink/private.h"
 
 /* Positions alone are submitted, and saved, this often at most. */
@@ -9,7 +10,7 @@ enum { IDLE_MS = 1000 };
  * come back with older data. */
 enum { LOOK_MS = 5000 };
 /* See is_urgent(). */
-enum { URGENT_OPERATIONS = 32, NEWS_US = 2000000 };
+enum { FEW_PENDING = 32, NEWS_US = 2000000 };
 static const uint64_t PUBLISH_NS = 10000000000;
 
 void fl_worker_settled(void *ctx, uint64_t batch)
@@ -58,11 +59,15 @@ void fl_worker_settled(void *ctx, uint64_t batch)
  * little of it. */
 static bool is_urgent(const struct fl_worker *w)
 {
-	size_t pending = 0;
-	for (size_t i = 0; i < w->pending_count; i++)
-		pending += w->pending[(w->first_pending + i) % FL_MOST_PENDING].tally.operations;
-	return w->is_level && !w->skip && pending <= URGENT_OPERATIONS && w->host.news >= 0 &&
-	       w->seat != NULL;
+	const struct fl_sink_plugin *plugin = w->config->plugin;
+	uint64_t pending = w->pending_count; /* an empty batch costs the sink something, too */
+	for (size_t i = 0; i < w->pending_count; i++) {
+		const struct fl_tally *tally =
+			&w->pending[(w->first_pending + i) % FL_MOST_PENDING].tally;
+		pending += w->mapper != NULL ? tally->operations : tally->changes;
+	}
+	return w->is_level && !w->skip && pending <= FEW_PENDING &&
+	       plugin->abi_minor >= FL_NEWS_MINOR && w->host.news >= 0 && w->seat != NULL;
 }
 
 /* Settles what is pending; or until there is more to be submitted, if that `may` be. */

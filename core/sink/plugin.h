@@ -8,6 +8,9 @@
 
 #include <fastlane/sink.h>
 
+/* From this minor version on plugins know fl_host's `news`. */
+enum { FL_NEWS_MINOR = 3 };
+
 /* Where modules are looked for from now on: `path` (directories separated by ':', may be NULL),
  * then the environment's FASTLANE_PLUGIN_PATH (not with set-user-id or file capabilities), then the
  * installed <libdir>/fastlane. */

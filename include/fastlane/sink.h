@@ -178,8 +178,9 @@ struct fl_host {
 	 * process, and at the first with other options; later what the last instance left there. */
 	uint64_t *memory;
 	/* 1.3. A descriptor for poll(), and for nothing else, or -1. While drain() is called it may
-	 * become readable: there is more to be submitted. Then drain() may return PENDING with
-	 * batches left, instead of having the next one wait for what does not concern it. */
+	 * become readable, and stay so until drain() returns: there is more to be submitted. Then
+	 * drain() may return PENDING with batches left, instead of having the next one wait for
+	 * what does not concern it. */
 	int news;
 };
 

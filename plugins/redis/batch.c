@@ -266,7 +266,8 @@ enum fl_outcome redis_send(struct redis_sink *self, const struct fl_batch *batch
 	outcome = redis_flush(self, err);
 	if (outcome != FL_DONE)
 		return outcome;
-	self->pending++;
+	if (self->pending++ == 0)
+		redis_expect_answer(self);
 	if (moves) {
 		fl_buf_clear(&self->sent_mark);
 		fl_buf_append(&self->sent_mark, sent->mark.data, sent->mark.size);
@@ -371,7 +372,7 @@ static enum fl_outcome check_results(struct redis_sink *self, const struct sent 
 	return outcome;
 }
 
-enum fl_outcome redis_settle(struct redis_sink *self, struct fl_err *err)
+static enum fl_outcome settle(struct redis_sink *self, struct fl_err *err)
 {
 	struct sent *sent = &self->sent[self->first];
 	enum fl_outcome outcome = sent->guarded ? redis_expect_guard(self, err) : FL_DONE;
@@ -389,6 +390,8 @@ enum fl_outcome redis_settle(struct redis_sink *self, struct fl_err *err)
 
 	self->first = (self->first + 1) % PIPELINE_MAX;
 	self->pending--;
+	if (self->pending > 0)
+		redis_expect_answer(self);
 	if (sent->moves) {
 		struct fl_buf old = self->settled_mark;
 		self->settled_mark = sent->mark;
@@ -398,22 +401,16 @@ enum fl_outcome redis_settle(struct redis_sink *self, struct fl_err *err)
 	return sent->watches ? redis_expect_watch(self, err) : FL_DONE;
 }
 
-enum fl_outcome redis_settle_some(struct redis_sink *self, struct fl_err *err)
+enum fl_outcome redis_settle_one(struct redis_sink *self, int news, struct fl_err *err)
 {
-	while (self->pending > 0) {
-		enum fl_outcome outcome = redis_await(self, err);
-		if (outcome == FL_DONE)
-			outcome = redis_settle(self, err);
-		if (outcome != FL_DONE)
-			return outcome;
-	}
-	return FL_DONE;
+	enum fl_outcome const outcome = redis_await(self, news, err);
+	return outcome == FL_DONE ? settle(self, err) : outcome;
 }
 
 enum fl_outcome redis_settle_all(struct redis_sink *self, struct fl_err *err)
 {
 	enum fl_outcome outcome = FL_DONE;
 	while (self->pending > 0 && outcome == FL_DONE)
-		outcome = redis_settle(self, err);
+		outcome = settle(self, err);
 	return outcome;
 }

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <time.h>
 
 enum { DEFAULT_PORT = 6379 };
 
@@ -169,20 +170,34 @@ redisReply *redis_reply(struct redis_sink *self, struct fl_err *err)
 	return NULL;
 }
 
-enum fl_outcome redis_await(struct redis_sink *self, struct fl_err *err)
+static int64_t now_ms(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+void redis_expect_answer(struct redis_sink *self)
+{
+	self->answer_limit = now_ms() + self->timeout_ms;
+}
+
+enum fl_outcome redis_await(struct redis_sink *self, int news, struct fl_err *err)
 {
 	const redisReader *reader = self->link->reader;
+	/* Some of it has come, and been read with the last one. */
+	if (reader->len > reader->pos || (self->tls && redis_tls_has_some(self)))
+		return FL_DONE;
+	int64_t const left = self->answer_limit - now_ms();
 	struct pollfd polls[] = {
 		{ .fd = self->link->fd, .events = POLLIN },
-		{ .fd = self->news, .events = POLLIN },
+		{ .fd = left > 0 ? news : -1, .events = POLLIN },
 	};
-	/* TLS may have something that the socket has not any more. */
-	if (self->news < 0 || self->tls || reader->len > reader->pos)
-		return FL_DONE;
-	int const found = poll(polls, 2, self->timeout_ms);
+	int const found = poll(polls, 2, left > 0 ? (int)left : 0);
 	if (found == 0)
 		return redis_lost(self, EAGAIN, "", err);
-	return found > 0 && polls[0].revents == 0 ? FL_PENDING : FL_DONE;
+	return found > 0 && polls[0].revents == 0 && (polls[1].revents & POLLIN) != 0 ? FL_PENDING
+										      : FL_DONE;
 }
 
 static struct timeval milliseconds(int64_t ms)

@@ -108,7 +108,7 @@ static enum fl_outcome redis_submit(void *ctx, const struct fl_batch *batch, str
 	enum fl_outcome outcome =
 		redis_send(self, batch, 0, batch->operation_count, UINT32_MAX, true, err);
 	if (outcome == FL_DONE && self->pending >= self->pipeline)
-		outcome = redis_settle(self, err);
+		outcome = redis_settle_one(self, -1, err);
 	if (outcome != FL_DONE)
 		return outcome;
 	return self->pending > 0 ? FL_PENDING : FL_DONE;
@@ -116,7 +116,11 @@ static enum fl_outcome redis_submit(void *ctx, const struct fl_batch *batch, str
 
 static enum fl_outcome redis_drain(void *ctx, struct fl_err *err)
 {
-	return redis_settle_some(ctx, err);
+	struct redis_sink *self = ctx;
+	enum fl_outcome outcome = FL_DONE;
+	while (self->pending > 0 && outcome == FL_DONE)
+		outcome = redis_settle_one(self, self->news, err);
+	return outcome;
 }
 
 static void redis_interrupt(void *ctx)

@@ -40,7 +40,10 @@ struct redis_sink {
 	bool reply_is_large; /* it would have taken more */
 	bool tls;	     /* the connection is encrypted: hiredis alone can write to it */
 	atomic_bool interrupted;
-	int news, timeout_ms; /* the host's; the limit for each answer */
+	int news;	      /* the host's, or -1 */
+	int timeout_ms;	      /* for each answer ... */
+	int64_t answer_limit; /* ... and when the next one has to be there, in ms */
+	void *ssl;	      /* of the connection, which owns it: tls.c's */
 	const char *address;
 	char *position_key;
 	bool can_unlink, warned_of_key, warned_of_size;
@@ -63,9 +66,11 @@ enum fl_outcome redis_connect(struct redis_sink *self, struct fl_err *err);
 /* The next reply that is due. NULL when the connection failed, with
  * `err` set: that is RETRY. */
 redisReply *redis_reply(struct redis_sink *self, struct fl_err *err);
-/* Waits for it: DONE once it begins to come, or can't be waited for; PENDING if there is more to be
- * submitted before; RETRY. */
-enum fl_outcome redis_await(struct redis_sink *self, struct fl_err *err);
+/* One is due now, and none was before, or the last one has just come: timeout_ms begins. */
+void redis_expect_answer(struct redis_sink *self);
+/* Waits for it: DONE once it begins to come; PENDING if `news` (-1: nothing) can be read before;
+ * RETRY once it is too late. */
+enum fl_outcome redis_await(struct redis_sink *self, int news, struct fl_err *err);
 /* RETRY or FAILED for an error that the server answered with, and what to do about it. */
 enum fl_outcome redis_refused(struct redis_sink *self, const char *answer, struct fl_err *err);
 /* RETRY for a connection that failed: errno and what it means. */
@@ -82,6 +87,9 @@ bool redis_check_pem(const char *path, struct fl_err *err);
 /* Encrypts the connection, or ends it: nothing has been sent before. DONE once it is known that the
  * other side is `host`. */
 enum fl_outcome redis_start_tls(struct redis_sink *self, const char *host, struct fl_err *err);
+
+/* Whether it has read something that nobody has asked for yet. */
+bool redis_tls_has_some(const struct redis_sink *self);
 
 /* wire.c */
 /* One command as the protocol has it: the number of its words, then the words. */
@@ -123,11 +131,11 @@ enum { GUARD_REPLIES = 2 };
  * `forget` are sent as deletes. DONE once it is on its way. */
 enum fl_outcome redis_send(struct redis_sink *self, const struct fl_batch *batch, size_t begin,
 	size_t end, uint32_t forget, bool moves, struct fl_err *err);
-/* Reads and checks the replies to the oldest batch under way. */
-enum fl_outcome redis_settle(struct redis_sink *self, struct fl_err *err);
-/* All of them; or PENDING, once there is more to be submitted. */
+/* Reads and checks the replies to the oldest batch under way; PENDING if `news` (-1: nothing) can
+ * be read before they come. */
+enum fl_outcome redis_settle_one(struct redis_sink *self, int news, struct fl_err *err);
+/* Those to all of them. */
 enum fl_outcome redis_settle_all(struct redis_sink *self, struct fl_err *err);
-enum fl_outcome redis_settle_some(struct redis_sink *self, struct fl_err *err);
 
 /* clear.c */
 /* Deletes every key that fits the pattern, except the position. Nothing may be pending. */

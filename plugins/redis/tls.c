@@ -118,5 +118,11 @@ enum fl_outcome redis_start_tls(struct redis_sink *self, const char *host, struc
 	if (outcome != FL_DONE)
 		SSL_free(ssl);
 	self->tls = outcome == FL_DONE;
+	self->ssl = self->tls ? ssl : NULL;
 	return outcome;
+}
+
+bool redis_tls_has_some(const struct redis_sink *self)
+{
+	return SSL_has_pending(self->ssl) == 1;
 }

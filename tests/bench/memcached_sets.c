@@ -77,7 +77,11 @@ static int through_the_sink(const char *module, size_t sets)
 	struct fl_settings settings = { "bench", (void *)(uintptr_t)plugin, setting_text,
 		setting_integer };
 	struct fl_host host = {
-		.size = sizeof(host), .log = host_log, .settled = host_settled, .memory = &memory
+		.size = sizeof(host),
+		.log = host_log,
+		.settled = host_settled,
+		.memory = &memory,
+		.news = -1,
 	};
 	if (plugin->open(&host, &settings, &self, &err) != FL_DONE)
 		return fail(err.text);

@@ -71,6 +71,8 @@ struct sink {
 enum fl_outcome sink_open(struct sink *sink, const struct setting *settings);
 enum fl_outcome sink_submit(struct sink *sink, struct fl_batch *batch);
 enum fl_outcome sink_drain(struct sink *sink);
+/* Drains it while there is news all the time. */
+enum fl_outcome sink_call_off(struct sink *sink);
 /* The position; the text is the caller's to free. Fails the test if there is an error. */
 char *sink_position(struct sink *sink);
 void sink_close(struct sink *sink);

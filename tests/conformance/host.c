@@ -2,6 +2,8 @@
 #include "conformance.h"
 
 #include <dlfcn.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer)
@@ -105,6 +107,7 @@ struct fl_host host = {
 	.json_text = json_text,
 	.halt_on_doubt = true,
 	.memory = &host_state.memory,
+	.news = -1,
 };
 
 const struct fl_sink_plugin *load_plugin(void)
@@ -149,6 +152,8 @@ enum fl_outcome sink_open(struct sink *sink, const struct setting *settings)
 		.sink = "test", .ctx = sink, .text = setting_text, .integer = setting_integer
 	};
 	host_state.settled = 0;
+	if (host.news < 0 && sink->plugin->drain != NULL)
+		host.news = eventfd(0, EFD_NONBLOCK);
 	enum fl_outcome outcome =
 		sink->plugin->open(&host, &sink->settings, &sink->self, &sink->err);
 	if (outcome != FL_DONE) {
@@ -186,6 +191,16 @@ enum fl_outcome sink_drain(struct sink *sink)
 		outcome = sink->plugin->drain(sink->self, &sink->err);
 	if (outcome == FL_DONE)
 		cr_assert_eq(host_state.settled, sink->batches, "drained, but not settled");
+	return outcome;
+}
+
+enum fl_outcome sink_call_off(struct sink *sink)
+{
+	uint64_t number = 1;
+	cr_assert_eq(write(host.news, &number, sizeof(number)), (ssize_t)sizeof(number));
+	enum fl_outcome outcome = sink->plugin->drain(sink->self, &sink->err);
+	cr_assert_eq(read(host.news, &number, sizeof(number)), (ssize_t)sizeof(number),
+		"it has read the news");
 	return outcome;
 }
 

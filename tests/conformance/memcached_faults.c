@@ -318,6 +318,40 @@ Test(memcached_faults, a_connection_whose_other_end_is_dead_is_not_waited_for_fo
 	sink_close(&earlier);
 }
 
+Test(memcached_faults, a_frozen_server_is_given_up_in_time_though_there_is_news)
+{
+	struct sink sink;
+	unsigned calls = 0;
+	enum fl_outcome outcome;
+	open_sink(&sink, hasty);
+	server_signal(&server, SIGSTOP);
+	cr_assert_eq(submit_number(&sink, 1, 1), FL_PENDING);
+	while ((outcome = sink_call_off(&sink)) == FL_PENDING)
+		if (++calls == 1)
+			cr_assert_eq(submit_number(&sink, 2, 1), FL_PENDING);
+	cr_assert_eq(outcome, FL_RETRY);
+	cr_assert_geq(calls, 1);
+	cr_assert(strstr(sink.err.text, "in time") != NULL, "%s", sink.err.text);
+	sink_close(&sink);
+	server_signal(&server, SIGCONT);
+}
+
+Test(memcached_faults, what_is_set_while_there_is_news_is_there)
+{
+	struct sink sink;
+	open_sink(&sink, settings);
+	for (unsigned n = 1; n <= 300; n++) {
+		cr_assert_leq(submit_number(&sink, n, n % 7 == 0 ? 100000 : 10), FL_PENDING);
+		if (n % 3 != 0)
+			cr_assert_leq(sink_call_off(&sink), FL_PENDING);
+	}
+	cr_assert_leq(submit_keys(&sink, "x"), FL_PENDING);
+	cr_assert_leq(sink_call_off(&sink), FL_PENDING);
+	cr_assert_eq(sink_drain(&sink), FL_DONE, "%s", sink.err.text);
+	cr_assert_eq(count_keys("x", false), KEYS);
+	sink_close(&sink);
+}
+
 Test(memcached_faults, what_was_given_up_to_a_frozen_server_does_not_arrive_late)
 {
 	server_kill(&server);

@@ -66,6 +66,52 @@ Test(redis_sink, the_position_never_passes_a_batch_that_was_refused)
 	sink_close(&sink);
 }
 
+Test(redis_sink, the_position_never_passes_one_that_was_refused_while_there_is_news)
+{
+	struct sink sink;
+	struct setting set[] = { { "address", address }, { "user", "me" }, { "password", "mine" },
+		{ NULL, NULL } };
+	const struct fl_operation wrong[] = { SET("forbidden", "1") };
+	struct fl_batch batch = operations_batch(wrong, COUNT(wrong), "at:2");
+	ask("ACL SETUSER me on >mine ~n:* ~last ~fastlane:* +@all");
+	open_sink(&sink, set, "");
+	submit_first(&sink);
+	pause_server();
+	cr_assert_eq(sink_submit(&sink, &batch), FL_PENDING);
+	cr_assert_eq(sink_call_off(&sink), FL_PENDING);
+	cr_assert_eq(submit_number(&sink, 3, 1), FL_PENDING);
+	cr_assert_eq(sink_call_off(&sink), FL_PENDING);
+	server_signal(&server, SIGCONT);
+	cr_assert_eq(sink_drain(&sink), FL_FAILED);
+	cr_assert(strstr(sink.err.text, "NOPERM") != NULL, "%s", sink.err.text);
+	cr_assert_eq(host_state.settled, 1);
+	cr_expect_str_eq(position_kept(), "at:1");
+	cr_expect_str_eq(ask("EXISTS n:3"), "0");
+	sink_close(&sink);
+}
+
+Test(redis_sink, batches_arrive_in_order_while_there_is_news)
+{
+	enum { BATCHES = 300 };
+	struct sink sink;
+	uint64_t settled = 0;
+	open_sink(&sink, settings, "");
+	for (unsigned n = 1; n <= BATCHES; n++) {
+		cr_assert_eq(submit_number(&sink, n, n % 7 == 0 ? 100000 : 10), FL_PENDING);
+		if (n % 3 != 0)
+			cr_assert_leq(sink_call_off(&sink), FL_PENDING);
+		cr_assert_geq(host_state.settled, settled);
+		settled = host_state.settled;
+	}
+	cr_assert_eq(sink_drain(&sink), FL_DONE, "%s", sink.err.text);
+	char last[8];
+	snprintf(last, sizeof(last), "%u", BATCHES);
+	cr_expect_str_eq(ask("GET last"), last);
+	cr_expect_str_eq(ask("DBSIZE"), "302");
+	cr_expect_str_eq(position_kept(), "at:300");
+	sink_close(&sink);
+}
+
 Test(redis_sink, a_part_is_not_applied_behind_one_that_was_refused)
 {
 	/* Parts of a transaction have the same position. */
@@ -222,5 +268,24 @@ Test(redis_sink, a_silent_server_is_given_up_in_time)
 	cr_assert(strstr(sink.err.text, "in time") != NULL, "%s", sink.err.text);
 	sink_close(&sink);
 	cr_assert_eq(sink_open(&sink, set), FL_RETRY);
+	server_signal(&server, SIGCONT);
+}
+
+Test(redis_sink, a_silent_server_is_given_up_in_time_though_there_is_news)
+{
+	struct setting set[] = { { "address", address }, { "timeout_ms", "200" }, { NULL, NULL } };
+	struct sink sink;
+	unsigned calls = 0;
+	enum fl_outcome outcome;
+	open_sink(&sink, set, "");
+	pause_server();
+	cr_assert_eq(submit_number(&sink, 1, 1), FL_PENDING);
+	while ((outcome = sink_call_off(&sink)) == FL_PENDING)
+		if (++calls == 1)
+			cr_assert_eq(submit_number(&sink, 2, 1), FL_PENDING);
+	cr_assert_eq(outcome, FL_RETRY);
+	cr_assert_geq(calls, 1);
+	cr_assert(strstr(sink.err.text, "in time") != NULL, "%s", sink.err.text);
+	sink_close(&sink);
 	server_signal(&server, SIGCONT);
 }

@@ -48,18 +48,39 @@ Test(blocks, the_last_one_given_back_is_the_next_of_its_size)
 	fl_block_give(third, FL_BLOCK_LEAST);
 }
 
-Test(blocks, no_more_are_kept_than_the_bound_and_each_size_has_its_own)
+enum { MANY = 2 * (6 << 20) / FL_BLOCK_LEAST };
+
+static void *blocks[MANY];
+
+/* So many, which are given back. */
+static void use(size_t size, size_t count)
 {
-	enum { COUNT = 2 * (1280 << 10) / FL_BLOCK_LEAST, SIZES = 3 };
-	static void *blocks[SIZES][COUNT];
-	for (size_t s = 0; s < SIZES; s++)
-		for (size_t i = 0; i < COUNT; i++)
-			cr_assert_not_null(
-				blocks[s][i] = fl_block_take((size_t)FL_BLOCK_LEAST << s));
-	for (size_t s = SIZES; s-- > 0;) {
-		for (size_t i = 0; i < COUNT; i++)
-			fl_block_give(blocks[s][i], (size_t)FL_BLOCK_LEAST << s);
-		cr_expect_eq(fl_blocks_kept(), (SIZES - s) * FL_BLOCKS_KEPT);
+	for (size_t i = 0; i < count; i++)
+		cr_assert_not_null(blocks[i] = fl_block_take(size));
+	for (size_t i = 0; i < count; i++)
+		fl_block_give(blocks[i], size);
+}
+
+Test(blocks, those_of_another_size_make_way)
+{
+	bool const keeps = FL_BLOCKS_KEPT > 0;
+	use(FL_BLOCK_LEAST, 6);
+	cr_expect_eq(fl_blocks_kept(), keeps ? 6 * FL_BLOCK_LEAST : 0);
+	use(FL_BLOCK_MOST, 1);
+	cr_expect_eq(fl_blocks_kept(), keeps ? 2 * FL_BLOCK_LEAST + FL_BLOCK_MOST : 0);
+	use(2 * FL_BLOCK_LEAST, 1);
+	cr_expect_eq(fl_blocks_kept(), keeps ? 4 * FL_BLOCK_LEAST : 0, "the largest go first");
+	use(2 * FL_BLOCK_LEAST, 1);
+	cr_expect_eq(fl_blocks_kept(), keeps ? 4 * FL_BLOCK_LEAST : 0);
+	use(FL_BLOCK_MOST, 2);
+	cr_expect_eq(fl_blocks_kept(), keeps ? 2 * FL_BLOCK_MOST : 0);
+}
+
+Test(blocks, no_more_are_kept_than_the_bound)
+{
+	for (size_t size = FL_BLOCK_LEAST; size <= FL_BLOCK_MOST; size *= 2) {
+		use(size, MANY);
+		cr_expect_eq(fl_blocks_kept(), FL_BLOCKS_KEPT);
 	}
 	static const size_t others[] = { 1, FL_BLOCK_LEAST - 1, FL_BLOCK_LEAST + 1,
 		FL_BLOCK_MOST + 1, 10 * FL_BLOCK_MOST };
@@ -68,7 +89,7 @@ Test(blocks, no_more_are_kept_than_the_bound_and_each_size_has_its_own)
 		cr_assert_not_null(block);
 		memset(block, 1, others[i]);
 		fl_block_give(block, others[i]);
-		cr_expect_eq(fl_blocks_kept(), SIZES * FL_BLOCKS_KEPT, "they are malloc()'s");
+		cr_expect_eq(fl_blocks_kept(), FL_BLOCKS_KEPT, "they are malloc()'s");
 	}
 }
 
@@ -120,7 +141,7 @@ Test(blocks, arenas_pass_them_between_threads)
 		cr_assert_eq(pthread_join(threads[i], &wrong), 0);
 		cr_expect_null(wrong, "pieces were written over");
 	}
-	cr_expect_leq(fl_blocks_kept(), 3 * FL_BLOCKS_KEPT);
+	cr_expect_leq(fl_blocks_kept(), FL_BLOCKS_KEPT);
 	cr_expect(FL_BLOCKS_KEPT == 0 || fl_blocks_kept() > 0);
 	fl_queue_destroy(queue, NULL);
 }

@@ -40,9 +40,10 @@ static void wait_for_calls(const char *some)
 	}
 }
 
-/* Two transactions, committed then; the second comes while the sink waits for the first one's
- * answer. */
-static void push_while_draining(int64_t first_us, int64_t second_us, const char *expected)
+/* Two transactions of so many changes, committed then; the second comes while the sink waits for
+ * the first one's answer. */
+static void push_while_draining(
+	unsigned changes, int64_t first_us, int64_t second_us, const char *expected)
 {
 	uint64_t const offsets[] = { 200, 300 };
 	int64_t const committed[] = { first_us, second_us };
@@ -50,9 +51,11 @@ static void push_while_draining(int64_t first_us, int64_t second_us, const char 
 	struct fl_seat *seat = give_seat(100);
 	for (int i = 0; i < 2; i++) {
 		struct fl_txn *txn = make(offsets[i], true);
-		struct fl_change *change = fl_txn_add(txn);
-		cr_assert_not_null(change);
-		change->op = FL_DDL;
+		for (unsigned n = 0; n < changes; n++) {
+			struct fl_change *change = fl_txn_add(txn);
+			cr_assert_not_null(change);
+			change->op = FL_DDL;
+		}
 		txn->view.commit_us = committed[i];
 		cr_assert_eq(fl_queue_push(seat->queue, txn, txn->bytes, 0), 1);
 		if (i == 0)
@@ -67,12 +70,23 @@ static void push_while_draining(int64_t first_us, int64_t second_us, const char 
 
 Test(worker, news_goes_to_the_sink_before_it_has_answered)
 {
-	push_while_draining(fl_now_us(), fl_now_us(), "o 200 n 300 c ");
+	push_while_draining(1, fl_now_us(), fl_now_us(), "o 200 n 300 c ");
 }
 
 Test(worker, what_is_no_news_waits_until_it_has)
 {
-	push_while_draining(fl_now_us() - 10000000, fl_now_us(), "o 200 300 c ");
+	push_while_draining(1, fl_now_us() - 10000000, fl_now_us(), "o 200 300 c ");
+}
+
+Test(worker, an_older_plugin_is_told_no_news)
+{
+	plugin.abi_minor = 2;
+	push_while_draining(1, fl_now_us(), fl_now_us(), "o 200 300 c ");
+}
+
+Test(worker, what_comes_behind_much_waits_until_it_is_done)
+{
+	push_while_draining(100, fl_now_us(), fl_now_us(), "o 200 300 c ");
 }
 
 Test(worker, a_sink_that_calls_a_drain_off_without_news_halts)

@@ -113,8 +113,9 @@ static inline void sink_close(void *self)
 	note("c ", 0);
 }
 
-static const struct fl_sink_plugin plugin = {
+static struct fl_sink_plugin plugin = {
 	.abi_major = FL_ABI_MAJOR,
+	.abi_minor = FL_ABI_MINOR,
 	.size = sizeof(plugin),
 	.name = "told",
 	.takes = FL_TAKES_CHANGES,

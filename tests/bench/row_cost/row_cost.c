@@ -153,7 +153,8 @@ int main(int argc, char **argv)
 		.row_old_json = fl_row_old_json,
 		.json_text = fl_json_text,
 		.halt_on_doubt = true,
-		.memory = &memory };
+		.memory = &memory,
+		.news = -1 };
 	struct fl_grouper_hooks const hooks = {
 		.wants = wants, .complete = complete, .emit = emit
 	};

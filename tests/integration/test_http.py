@@ -356,6 +356,7 @@ def test_many_wait(mariadb, served, db, start_server, fastlane):
 
     # A sink of the same name that is another server now has not what the other one had.
     other = start_server(Redis)
+    r.daemon.wait_for(lambda: sinks(r.port)["hot"]["state"] == "riding", "the reloaded sink rides")
     r.redis_server.freeze()
     try:
         insert(mariadb, db, 2)

@@ -62,15 +62,28 @@ static struct kept *pop(unsigned i)
 	return block;
 }
 
-/* As much of other sizes, as far as there is, as a new one of this size will take. */
-static void forget_others(unsigned wanted)
+/* Takes out as much of other sizes, as far as there is, as a new one of this size will take: of the
+ * smaller ones, else of the larger ones. */
+static void forget_others(unsigned wanted, struct kept *ret_forgotten[SIZES])
 {
 	size_t const size = (size_t)FL_BLOCK_LEAST << wanted;
 	size_t forgotten = 0;
-	for (unsigned i = SIZES; i-- > 0;)
+	for (unsigned step = 1; step < SIZES; step++) {
+		unsigned const i = step <= wanted ? wanted - step : step;
 		for (struct kept *block; forgotten < size && (block = pop(i)) != NULL;) {
-			unmap(block, (size_t)FL_BLOCK_LEAST << i);
+			*block = (struct kept){ ret_forgotten[i] };
+			ret_forgotten[i] = block;
 			forgotten += (size_t)FL_BLOCK_LEAST << i;
+		}
+	}
+}
+
+static void unmap_all(struct kept *const blocks[SIZES])
+{
+	for (unsigned i = 0; i < SIZES; i++)
+		for (struct kept *block = blocks[i], *next; block != NULL; block = next) {
+			next = block->next;
+			unmap(block, (size_t)FL_BLOCK_LEAST << i);
 		}
 }
 
@@ -79,11 +92,13 @@ void *fl_block_take(size_t size)
 	unsigned const i = pool_for(size);
 	if (i == SIZES || fl_block_size(size) != size)
 		return malloc(size);
+	struct kept *forgotten[SIZES] = { NULL };
 	pthread_mutex_lock(&mutex);
 	void *block = pop(i);
 	if (block == NULL && kept_bytes > 0)
-		forget_others(i);
+		forget_others(i, forgotten);
 	pthread_mutex_unlock(&mutex);
+	unmap_all(forgotten);
 	return block != NULL ? block : map(size);
 }
 

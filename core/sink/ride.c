@@ -47,6 +47,8 @@ static enum fl_end wait_for_seat(struct fl_worker *w)
 static enum fl_end change_seat(struct fl_worker *w)
 {
 	struct fl_seat *seat = w->seat, *next;
+	enum fl_end end;
+	int wait;
 	if (must_end(w))
 		return END_STOPPED;
 	switch (atomic_load(&seat->end)) {
@@ -65,6 +67,10 @@ static enum fl_end change_seat(struct fl_worker *w)
 	default:
 		change_to(w, NULL);
 		fl_info(w->config->name, "goes on in a lane of its own");
+		/* The next seat may be long in coming. */
+		end = fl_worker_settle(w, true, &wait);
+		if (end != END_NONE)
+			return end;
 		break;
 	}
 	return wait_for_seat(w);

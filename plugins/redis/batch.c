@@ -390,15 +390,16 @@ static enum fl_outcome settle(struct redis_sink *self, struct fl_err *err)
 
 	self->first = (self->first + 1) % PIPELINE_MAX;
 	self->pending--;
-	if (self->pending > 0)
-		redis_expect_answer(self);
 	if (sent->moves) {
 		struct fl_buf old = self->settled_mark;
 		self->settled_mark = sent->mark;
 		sent->mark = old;
 		self->host->settled(self->host->ctx, sent->id);
 	}
-	return sent->watches ? redis_expect_watch(self, err) : FL_DONE;
+	outcome = sent->watches ? redis_expect_watch(self, err) : FL_DONE;
+	if (self->pending > 0)
+		redis_expect_answer(self);
+	return outcome;
 }
 
 enum fl_outcome redis_settle_one(struct redis_sink *self, int news, struct fl_err *err)
@@ -411,6 +412,6 @@ enum fl_outcome redis_settle_all(struct redis_sink *self, struct fl_err *err)
 {
 	enum fl_outcome outcome = FL_DONE;
 	while (self->pending > 0 && outcome == FL_DONE)
-		outcome = settle(self, err);
+		outcome = redis_settle_one(self, -1, err);
 	return outcome;
 }

@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 #include <time.h>
 
-enum { DEFAULT_PORT = 6379 };
+enum { DEFAULT_PORT = 6379, GRACE_MS = 100 };
 
 bool redis_check_address(const char *value, struct fl_err *err)
 {
@@ -179,21 +179,33 @@ static int64_t now_ms(void)
 
 void redis_expect_answer(struct redis_sink *self)
 {
-	self->answer_limit = now_ms() + self->timeout_ms;
+	self->answer_limit = now_ms() + self->timeout_ms + 1; /* a part of one has passed */
+}
+
+/* Where the limit has passed already, we may have been away, and the server too: it gets a moment,
+ * in which no news counts. */
+static int wait_for_answer(const struct redis_sink *self, struct pollfd *polls)
+{
+	int64_t const left = self->answer_limit - now_ms();
+	if (left > 0)
+		return poll(polls, 2, (int)left);
+	return poll(polls, 1, self->timeout_ms < GRACE_MS ? self->timeout_ms : GRACE_MS);
 }
 
 enum fl_outcome redis_await(struct redis_sink *self, int news, struct fl_err *err)
 {
 	const redisReader *reader = self->link->reader;
+	struct pollfd polls[] = {
+		{ .fd = self->link->fd, .events = POLLIN },
+		{ .fd = news, .events = POLLIN },
+	};
 	/* Some of it has come, and been read with the last one. */
 	if (reader->len > reader->pos || (self->tls && redis_tls_has_some(self)))
 		return FL_DONE;
-	int64_t const left = self->answer_limit - now_ms();
-	struct pollfd polls[] = {
-		{ .fd = self->link->fd, .events = POLLIN },
-		{ .fd = left > 0 ? news : -1, .events = POLLIN },
-	};
-	int const found = poll(polls, 2, left > 0 ? (int)left : 0);
+	int found;
+	do
+		found = wait_for_answer(self, polls);
+	while (found < 0 && errno == EINTR);
 	if (found == 0)
 		return redis_lost(self, EAGAIN, "", err);
 	return found > 0 && polls[0].revents == 0 && (polls[1].revents & POLLIN) != 0 ? FL_PENDING

@@ -99,6 +99,16 @@ Test(worker, a_sink_that_calls_a_drain_off_without_news_halts)
 	expect_calls("o 200 c ");
 }
 
+Test(worker, what_is_pending_is_settled_before_it_waits_for_another_seat)
+{
+	sink.leaves_pending = true;
+	struct fl_seat *seat = give_seat(100);
+	push(seat, 200, true);
+	end_seat(seat, FL_SEAT_LEFT);
+	wait_for(FL_WORKER_WAITING);
+	expect_saved("1 pos=200 gtid=- file=b.1");
+}
+
 Test(worker, a_retry_opens_the_sink_anew_and_goes_back_to_what_was_settled)
 {
 	sink.retry_at = 300;

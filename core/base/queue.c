@@ -13,7 +13,7 @@ struct fl_queue {
 	bool consumer_waits, producer_waits;
 	bool closed, aborted;
 	bool nudged;
-	int eventfd;	   /* of a consumer that watches; -1: none, or it has been made readable */
+	int eventfd; /* of a consumer that watches; -1: none, or it has been made readable */
 };
 
 struct fl_queue *fl_queue_create(size_t limit_bytes)

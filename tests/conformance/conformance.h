@@ -73,6 +73,8 @@ enum fl_outcome sink_submit(struct sink *sink, struct fl_batch *batch);
 enum fl_outcome sink_drain(struct sink *sink);
 /* Drains it while there is news all the time. */
 enum fl_outcome sink_call_off(struct sink *sink);
+/* Its server is silent: that is noticed though there is news all the time. */
+void expect_given_up_in_time(struct sink *sink);
 /* The position; the text is the caller's to free. Fails the test if there is an error. */
 char *sink_position(struct sink *sink);
 void sink_close(struct sink *sink);

@@ -204,6 +204,19 @@ enum fl_outcome sink_call_off(struct sink *sink)
 	return outcome;
 }
 
+void expect_given_up_in_time(struct sink *sink)
+{
+	unsigned calls = 0;
+	enum fl_outcome outcome;
+	cr_assert_eq(submit_number(sink, 1, 1), FL_PENDING);
+	while ((outcome = sink_call_off(sink)) == FL_PENDING)
+		if (++calls == 1)
+			cr_assert_eq(submit_number(sink, 2, 1), FL_PENDING);
+	cr_assert_eq(outcome, FL_RETRY);
+	cr_assert_geq(calls, 1);
+	cr_assert(strstr(sink->err.text, "in time") != NULL, "%s", sink->err.text);
+}
+
 void sink_close(struct sink *sink)
 {
 	sink->plugin->close(sink->self);

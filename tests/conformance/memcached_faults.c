@@ -321,17 +321,9 @@ Test(memcached_faults, a_connection_whose_other_end_is_dead_is_not_waited_for_fo
 Test(memcached_faults, a_frozen_server_is_given_up_in_time_though_there_is_news)
 {
 	struct sink sink;
-	unsigned calls = 0;
-	enum fl_outcome outcome;
 	open_sink(&sink, hasty);
 	server_signal(&server, SIGSTOP);
-	cr_assert_eq(submit_number(&sink, 1, 1), FL_PENDING);
-	while ((outcome = sink_call_off(&sink)) == FL_PENDING)
-		if (++calls == 1)
-			cr_assert_eq(submit_number(&sink, 2, 1), FL_PENDING);
-	cr_assert_eq(outcome, FL_RETRY);
-	cr_assert_geq(calls, 1);
-	cr_assert(strstr(sink.err.text, "in time") != NULL, "%s", sink.err.text);
+	expect_given_up_in_time(&sink);
 	sink_close(&sink);
 	server_signal(&server, SIGCONT);
 }

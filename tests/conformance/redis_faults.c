@@ -275,17 +275,9 @@ Test(redis_sink, a_silent_server_is_given_up_in_time_though_there_is_news)
 {
 	struct setting set[] = { { "address", address }, { "timeout_ms", "200" }, { NULL, NULL } };
 	struct sink sink;
-	unsigned calls = 0;
-	enum fl_outcome outcome;
 	open_sink(&sink, set, "");
 	pause_server();
-	cr_assert_eq(submit_number(&sink, 1, 1), FL_PENDING);
-	while ((outcome = sink_call_off(&sink)) == FL_PENDING)
-		if (++calls == 1)
-			cr_assert_eq(submit_number(&sink, 2, 1), FL_PENDING);
-	cr_assert_eq(outcome, FL_RETRY);
-	cr_assert_geq(calls, 1);
-	cr_assert(strstr(sink.err.text, "in time") != NULL, "%s", sink.err.text);
+	expect_given_up_in_time(&sink);
 	sink_close(&sink);
 	server_signal(&server, SIGCONT);
 }
